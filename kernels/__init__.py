@@ -1,0 +1,1 @@
+"""How one path evolves: scenario, mechanisms and the engines that run them. Never imports `stress`."""

@@ -1,0 +1,41 @@
+"""Settings of the whole test suite: reproducible examples, and GPU tests only where there is a GPU."""
+
+import os
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    print_blob=False,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("fixed")
+
+
+def missing_gpu() -> str | None:
+    """Why the tests marked `gpu` cannot run here, or None if they can."""
+    try:
+        import cupy
+
+        cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:  # CuPy raises its own types for each missing library
+        return f"no usable GPU: {type(error).__name__}: {error}"
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    gpu_items = [item for item in items if item.get_closest_marker("gpu")]
+    if gpu_items and not os.environ.get("STRESS_REQUIRE_CUDA") and (reason := missing_gpu()):
+        for item in gpu_items:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_report_header():
+    from importlib.util import find_spec
+
+    fused = "built" if find_spec("kernels._fused") else "not built"
+    return f"fused engine: {fused}; STRESS_REQUIRE_FUSED={os.environ.get('STRESS_REQUIRE_FUSED', '')!r}"
