@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/stamp
 CXX_SOURCES := $(shell find kernels -name '*.cpp' -o -name '*.h' | sort)
 BUILD_FILES := pyproject.toml CMakeLists.txt constraints.txt $(CXX_SOURCES)
+BUILD_REQUIRES = cmake ninja $$($(PYTHON) -c 'import tomllib; \
+  print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: demo test test-slow lint format bench constraints clean
@@ -47,7 +49,7 @@ $(STAMP)/venv: constraints.txt pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments (no venv or ensurepip). Try: apt-get install python3-venv" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) cmake ninja $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
+	$(PIP) $(BUILD_REQUIRES)
 	@mkdir -p $(STAMP) && touch $@
 
 # Without a compiler, or without Python's headers, the install still succeeds and leaves the fused engine out.
@@ -62,11 +64,12 @@ $(STAMP)/fused: $(STAMP)/venv $(BUILD_FILES)
 	STRESS_REQUIRE_FUSED=1 PATH="$(abspath $(BIN)):$$PATH" $(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@ $(STAMP)/installed
 
-constraints: ## Bring constraints.txt up to date: needs `uv`.
-	{ cat pyproject.toml | $(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(sys.stdin.buffer)["build-system"]["requires"], "cmake", "ninja", sep="\n")'; } \
-	  > build/build-requires.txt
-	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --all-extras --upgrade -o constraints.txt pyproject.toml build/build-requires.txt
+# The newest versions that pyproject.toml admits, for both Pythons and every extra. Needs `uv`.
+constraints: $(STAMP)/venv
+	@mkdir -p build
+	@printf '%s\n' $(BUILD_REQUIRES) > build/requires.txt
+	uv pip compile --universal --python-version 3.11 --no-header --no-annotate --all-extras --upgrade \
+	  --quiet -o constraints.txt pyproject.toml build/requires.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis

@@ -1,6 +1,8 @@
 """Settings of the whole test suite: reproducible examples, and GPU tests only where there is a GPU."""
 
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -14,6 +16,12 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top folder of the project."""
+    return Path(__file__).parents[1]
 
 
 def missing_gpu() -> str | None:
@@ -35,7 +43,5 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_report_header():
-    from importlib.util import find_spec
-
     fused = "built" if find_spec("kernels._fused") else "not built"
     return f"fused engine: {fused}; STRESS_REQUIRE_FUSED={os.environ.get('STRESS_REQUIRE_FUSED', '')!r}"
