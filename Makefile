@@ -17,6 +17,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)/installed
+	@$(BIN)/python -c 'import kernels._fused' 2>/dev/null || \
+	  echo "The fused engine could not be built here, so this runs on the NumPy reference, a hundred times slower." \
+	  "Try: apt-get install g++ python3-dev, then make clean demo; or PATHS=1000 make demo" >&2
 	$(BIN)/stress run configs/oct-2025.yaml --paths $(PATHS)
 
 test: $(STAMP)/fused

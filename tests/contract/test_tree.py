@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import pytest
 
-MACHINE_PATH = re.compile(r"(?<![\w.~$}>-])/(work|root|home|Users|mnt|opt)/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.~$}>-])/(work|root|home|Users|mnt|opt)/[.]?\w")
 INDEX_HOST = re.compile(r"\b(pypi[.](org|io)|\w*pythonhosted[.]org|registry[.]npmjs|deb[.]debian[.]org)\b")
 PIN = re.compile(r"[a-z0-9-]+==[\w.]+( ; [^;@/]+)?")
 
