@@ -13,7 +13,7 @@ BUILD_REQUIRES = cmake ninja $$($(PYTHON) -c 'import tomllib; \
   print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-slow lint format bench constraints clean
+.PHONY: demo test test-slow lint format bench docs constraints clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)/installed
@@ -42,6 +42,9 @@ format: $(STAMP)/fused
 bench: $(STAMP)/fused
 	$(BIN)/stress bench
 
+docs: $(STAMP)/docs
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
 # Set-up ------------------------------------------------------------------------------------------
 
 # The build backend and its tools are installed first, pinned, so that pip builds without isolation:
@@ -66,6 +69,11 @@ $(STAMP)/fused: $(STAMP)/venv $(BUILD_FILES)
 	  p.is_file() or sys.exit(f"The fused engine needs the C headers of Python, and {p} is not there. Try: apt-get install python3-dev")'
 	STRESS_REQUIRE_FUSED=1 PATH="$(abspath $(BIN)):$$PATH" $(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@ $(STAMP)/installed
+
+$(STAMP)/docs: $(STAMP)/installed
+	$(PIP) $$($(BIN)/python -c 'import tomllib; \
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	@touch $@
 
 # The newest versions that pyproject.toml admits, for both Pythons and every extra. Needs `uv`.
 constraints: $(STAMP)/venv
