@@ -1,0 +1,65 @@
+"""How prices move when nobody is forced to trade."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stress import units
+from stress.config.base import NonNegativePercentage, Number, Percentage, Quantity, Rate, Strict, Truth
+
+
+class Gbm(Strict):
+    """Correlated geometric Brownian motion."""
+
+    kind: Literal["gbm"]
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
+class StudentT(Strict):
+    """Student-t returns: one mixing variable for all assets, scaled to the stated volatilities."""
+
+    kind: Literal["student_t"]
+    degrees_of_freedom: Annotated[float, Quantity(units.NUMBER, above=2)]
+    """Nu; the fewer, the fatter the tails."""
+    mixing: Literal["path", "step"] = "path"
+    """One draw of the mixing variable for a whole path, or one each step."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
+class OwnJumps(Strict):
+    """Jumps of one asset alone."""
+
+    rate: Rate
+    """Jumps in a year, on average."""
+    mean: Percentage
+    """Mean log size of a jump."""
+    deviation: NonNegativePercentage
+    """Standard deviation of the log size."""
+
+
+class CommonJumps(OwnJumps):
+    """Jumps that hit all assets at once."""
+
+    betas: dict[str, Number] = {}
+    """Log size of an asset's jump per log size of the common one; 1 where not named."""
+
+
+class JumpDiffusion(Strict):
+    """Merton's jump diffusion: Gaussian returns, common jumps and jumps of single assets."""
+
+    kind: Literal["jump_diffusion"]
+    common: CommonJumps | None = None
+    """Jumps that hit all assets at once; none by default."""
+    own: dict[str, OwnJumps] = {}
+    """Jumps of one asset alone, by asset."""
+    compensated: Truth = True
+    """Whether the drift makes up for the mean of the jumps."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
+Dynamics = Annotated[Gbm | StudentT | JumpDiffusion, Field(discriminator="kind")]

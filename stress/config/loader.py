@@ -1,0 +1,227 @@
+"""Files and overrides to a `RunConfig`, with all that is wrong reported at once.
+
+The order: the file; the one it extends, underneath; part files; overrides; then the models and the
+checks across them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Sequence as Items
+
+from stress.config import tree
+from stress.config.origin import Origin, Path, Source
+from stress.config.run import RunConfig
+from stress.config.tree import Mapping, Node, Refused, Scalar, Sequence
+from stress.config.validate import validate
+from stress.errors import ConfigError, Place, Problem, printable, quoted
+
+LARGEST = 1 << 20
+"""Bytes in a file, at most."""
+
+PARTS = ("assets", "venues")
+"""Sections whose members may live in files of their own."""
+
+
+def load(path: str | os.PathLike[str], overrides: Items[str] = ()) -> RunConfig:
+    """Read the run config in the file `path`.
+
+    overrides: texts such as "run.paths=1000", as given to --set; they replace what the files say,
+               go through the same reader, and are named as the place of what is wrong with them
+    raises   : `ConfigError` with every problem found, never anything else for a wrong input
+    """
+    return _Loader().run_config(os.fspath(path), overrides)
+
+
+def loads(text: str, overrides: Items[str] = (), file: str = "config.yaml") -> RunConfig:
+    """Read a run config from `text`, as if it stood in `file` (which need not exist)."""
+    return _Loader().run_config(file, overrides, text)
+
+
+class _Loader:
+    """One loading: what was read so far, and what was wrong with it."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.sources: dict[str, Source] = {}
+        self.trees: dict[str, Node | None] = {}
+        self.unread: set[Path] = set()
+        """Parts that could not be read: reported already, so left out of the checks."""
+
+    def run_config(self, file: str, overrides: Items[str], text: str | None = None) -> RunConfig:
+        root = self.mapping(file, None, "run config", text)
+        if isinstance(root, Mapping) and "extends" in root.entries:
+            root = self.extended(root)
+        if not isinstance(root, Mapping):
+            raise ConfigError.of(self.problems)
+        root = self.with_parts(root, file)
+        for override in overrides:
+            root = self.overridden(root, override)
+        root = self.with_parts(root, file)
+        origin = Origin(tuple(self.sources.values()), root)
+        config, problems = validate(root, self.unread, origin)
+        if self.problems or problems or config is None:
+            raise ConfigError.of([*self.problems, *problems])
+        config._origin = origin
+        return config
+
+    def extended(self, root: Mapping) -> Mapping | None:
+        """`root` over the config that it extends; None if that cannot be read."""
+        key_place, named = root.entries["extends"]
+        own = Mapping({k: v for k, v in root.entries.items() if k != "extends"}, root.place)
+        if not isinstance(named, Scalar) or named.text is None:
+            self.report(key_place, "extends", "is not one path", "a config extends one file, or none")
+            return None
+        file = _beside(named.place.file, named.text)
+        base = self.mapping(file, named.place, "run config")
+        if base is None:
+            return None
+        if "extends" in base.entries:
+            place = base.entries["extends"][0]
+            why = "what is extended must stand alone, so that a reader has two files to look at, not ten"
+            self.report(place, "extends", "the extended config extends another one", why)
+            return None
+        return _merge(self.with_parts(base, file), own)
+
+    def with_parts(self, root: Mapping, file: str) -> Mapping:
+        """`root` with the assets and venues that are paths replaced by what is in these files."""
+        for section in PARTS:
+            _, members = root.entries.get(section, (None, None))
+            if not isinstance(members, Mapping):
+                continue
+            for name, (_, node) in members.entries.items():
+                if not isinstance(node, Scalar) or node.text is None or (section, name) in self.unread:
+                    continue
+                named_in = node.place.file if node.place.line else file
+                part = self.mapping(_beside(named_in, node.text), node.place, section[:-1])
+                if part is None:
+                    self.unread.add((section, name))
+                else:
+                    root = _put(root, (section, name), part)
+        return root
+
+    def overridden(self, root: Mapping, override: str) -> Mapping:
+        """`root` with the value that `override` sets; `root` itself if it cannot be set."""
+        place = Place(f"--set {printable(override)}")
+        path_text, equals, value_text = override.partition("=")
+        path = _parse_path(path_text.strip())
+        if not equals or not path or path == ("extends",):
+            why = 'overrides look like "run.paths=1000"; what a config extends cannot be overridden'
+            self.report(place, "", "this is not an override", why)
+            return root
+        try:
+            value = tree.read(value_text, place.file, self.problems, has_lines=False)
+            return _put(root, path, value or Scalar(None, place), place)
+        except Refused as refused:
+            self.problems.append(refused.problem)
+        except LookupError as error:
+            self.report(place, path_text, str(error.args[0]), "the path leads nowhere")
+        return root
+
+    def mapping(
+        self, file: str, named_at: Place | None, kind: str, text: str | None = None
+    ) -> Mapping | None:
+        """The tree of a file, which must be a mapping; None, and a problem, if it is not."""
+        if file in self.trees:
+            return self.trees[file]
+        self.trees[file] = None
+        try:
+            text = self.text(file) if text is None else text
+            self.sources[file] = Source(_shown(file), hashlib.sha256(text.encode()).hexdigest(), text)
+            root = tree.read(text, _shown(file), self.problems)
+        except Refused as refused:
+            self.problems.append(refused.problem)
+            return None
+        except _Unreadable as error:
+            place = named_at or Place(_shown(file))
+            problem = f"{quoted(_shown(file))} {error.problem}" if named_at else f"the {kind} {error.problem}"
+            self.report(place, "", problem, error.why, error.suggestion)
+            return None
+        if not isinstance(root, Mapping):
+            what = "is empty" if root is None else "is not a mapping"
+            why = f"a {kind} consists of `key: value` lines"
+            self.report(Place(_shown(file), 1, 1), "", f"the file {what}", why)
+            return None
+        self.trees[file] = root
+        return root
+
+    def text(self, file: str) -> str:
+        """The text of a file; `_Unreadable` if it is none, or too large."""
+        try:
+            if not stat.S_ISREG(os.stat(file).st_mode):
+                kind = "directory" if os.path.isdir(file) else "special file"
+                raise _Unreadable(f"is a {kind}, not a file", "a config is one YAML file")
+            with open(file, "rb") as stream:
+                content = stream.read(LARGEST + 1)
+        except FileNotFoundError:
+            raise _Unreadable("does not exist", "paths are relative to the file that names them") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise _Unreadable("cannot be read", reason.lower()) from None
+        if len(content) > LARGEST:
+            raise _Unreadable("is too large", f"configs have at most {LARGEST >> 20} MiB")
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            why = f"byte {error.start} is not UTF-8"
+            raise _Unreadable("is not a text file", why, "Save it as UTF-8 text.") from None
+
+    def report(self, place: Place, path: str, problem: str, why: str, suggestion: str = "") -> None:
+        self.problems.append(Problem(place, path, problem, why, suggestion))
+
+
+class _Unreadable(Exception):
+    """A file that gives no text, and why."""
+
+    def __init__(self, problem: str, why: str, suggestion: str = ""):
+        super().__init__(problem)
+        self.problem, self.why, self.suggestion = problem, why, suggestion
+
+
+def _shown(file: str) -> str:
+    """A file name as messages and records show it."""
+    return file.encode("utf-8", "backslashreplace").decode()
+
+
+def _beside(file: str, path: str) -> str:
+    """`path` as seen from the folder of `file`."""
+    return os.path.normpath(os.path.join(os.path.dirname(file), path))
+
+
+def _parse_path(text: str) -> Path:
+    """ "tiers[2].to" or "tiers.2.to" to ("tiers", 2, "to"); empty if it is not a path."""
+    if not re.fullmatch(r"[^.\[\]\s]+(?:\.[^.\[\]\s]+|\[[0-9]{1,6}\])*", text):
+        return ()
+    return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", text))
+
+
+def _merge(under: Node, over: Node) -> Node:
+    """`over` on top of `under`: mappings are merged unless `kind` changes, all else is replaced."""
+    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
+        return over
+    kinds = [plain for node in (under, over) if (plain := tree.plain(node).get("kind")) is not None]
+    if len(kinds) == 2 and kinds[0] != kinds[1]:
+        return over
+    entries = dict(under.entries)
+    for key, (place, value) in over.entries.items():
+        entries[key] = (place, _merge(entries[key][1], value) if key in entries else value)
+    return Mapping(entries, over.place)
+
+
+def _put(node: Node, path: Path, value: Node, key_place: Place | None = None) -> Node:
+    """A copy of `node` with `value` at `path`; `LookupError` where the path leads through a value."""
+    key, rest = path[0], path[1:]
+    if isinstance(node, Mapping):
+        place, old = node.entries.get(str(key), (key_place or value.place, Mapping({}, value.place)))
+        new = _put(old, rest, value, key_place) if rest else value
+        return Mapping({**node.entries, str(key): (key_place or place, new)}, node.place)
+    if isinstance(node, Sequence) and isinstance(key, int):
+        if key >= len(node.items):
+            raise LookupError(f"the list has {len(node.items)} entries, counted from 0")
+        new = _put(node.items[key], rest, value, key_place) if rest else value
+        return Sequence([*node.items[:key], new, *node.items[key + 1 :]], node.place)
+    what = "a list, whose entries have numbers" if isinstance(node, Sequence) else "a value, not a mapping"
+    raise LookupError(f"{quoted(key)} is looked for in {what}")

@@ -1,0 +1,44 @@
+"""A market: one asset on one venue."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from stress.config.base import (
+    Dollars,
+    MaximumLeverage,
+    NonNegativePercentage,
+    PositiveDollars,
+    Share,
+    Strict,
+    Text,
+)
+from stress.config.book import BookOverride
+
+
+class MaintenanceClass(Strict):
+    """Positions under one maintenance rule: margin >= rate x notional - deduction x start notional."""
+
+    share: Share = 1.0
+    """Share of the market's open interest under this rule; classes add up to 100%."""
+    rate: Share
+    """Maintenance margin per dollar of present notional."""
+    deduction: NonNegativePercentage = 0.0
+    """Relief per dollar of start notional, where a venue's brackets grant one."""
+
+
+class Market(Strict):
+    """A perpetual-futures market: one asset on one venue."""
+
+    open_interest: Dollars
+    """Open interest at the start, one side: longs equal shorts."""
+    depth: PositiveDollars
+    """Dollars that move the price by 1% at rest."""
+    maximum_leverage: MaximumLeverage | None = None
+    """Highest leverage allowed; the venue's by default, and filled in from there."""
+    mix: Text | None = None
+    """Leverage mix, a name in `mixes`; the venue's by default, and filled in from there."""
+    maintenance: tuple[MaintenanceClass, ...] = Field(min_length=1, max_length=4)
+    """Maintenance classes, at most four; three where the venue has a ladder."""
+    book: BookOverride | None = None
+    """What is different about its order book."""

@@ -1,0 +1,71 @@
+"""Timed stress events, imposed on every path alike."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from stress.config.base import (
+    Duration,
+    Instant,
+    NonNegativeNumber,
+    Number,
+    PositiveNumber,
+    Return,
+    Strict,
+    Text,
+)
+
+
+class PriceShock(Strict):
+    """A move of the exogenous prices, spread evenly over a while."""
+
+    kind: Literal["price_shock"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it takes."""
+    size: Return
+    """Simple return of an asset with beta 1; the log return of an asset is beta x ln(1 + size)."""
+    betas: dict[str, Number] = {}
+    """Beta by asset; 1 where not named."""
+
+
+class VolatilityOverlay(Strict):
+    """A while of higher or lower volatility."""
+
+    kind: Literal["volatility"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    multiplier: NonNegativeNumber
+    """Factor on the volatility."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+class DepthOverlay(Strict):
+    """A while of thinner or deeper order books."""
+
+    kind: Literal["depth"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    multiplier: PositiveNumber
+    """Factor on the depth at rest."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+Overlay = Annotated[PriceShock | VolatilityOverlay | DepthOverlay, Field(discriminator="kind")]

@@ -1,0 +1,155 @@
+"""The run config: one market, one question, one run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PrivateAttr
+
+from stress.config import book
+from stress.config.asset import Asset
+from stress.config.base import Bounds, Duration, Number, PartShare, SchemaVersion, Strict, Text
+from stress.config.book import Book, Books
+from stress.config.dynamics import Dynamics
+from stress.config.origin import Origin, Source
+from stress.config.overlay import Overlay
+from stress.config.tier import Mix, Tier
+from stress.config.venue import Venue
+from stress.errors import ConfigError, Problem
+
+
+class About(Strict):
+    """What the config is for, and what it rests on."""
+
+    title: Text
+    """One line for tables and plots."""
+    question: Text
+    """What the run is to answer."""
+    authors: tuple[Text, ...] = ()
+    """Who answers for it."""
+    references: tuple[Text, ...] = ()
+    """Public sources of its numbers."""
+
+
+class Run(Strict):
+    """How much to compute."""
+
+    horizon: Duration
+    """Simulated time, a whole number of steps, at most two days."""
+    step: Duration
+    """Time step."""
+    paths: Annotated[int, Bounds(1, 10**12)]
+    """Monte Carlo paths."""
+    seed: Annotated[int, Bounds(0, 2**64 - 1)]
+    """Seed of all random numbers."""
+    shard_paths: Annotated[int, Bounds(1, 10**9)] = 20_000
+    """Paths in one shard file; results do not depend on it."""
+    backend: Literal["auto", "cpu", "numpy"] = "auto"
+    """Engine; `auto` takes the fastest that is there."""
+    monitoring: Literal["continuous", "step"] = "continuous"
+    """Whether venues check margins all the time, or only at the end of a step."""
+
+    @property
+    def n_step(self) -> int:
+        """Steps in the horizon."""
+        return round(self.horizon / self.step)
+
+
+class Correlation(Strict):
+    """Correlation of the assets' returns: one number for all pairs, or a matrix."""
+
+    common: Number | None = None
+    """Correlation of every pair; `correlation: 0.7` is short for it."""
+    assets: tuple[str, ...] | None = None
+    """Assets of the rows and columns of `matrix`."""
+    matrix: tuple[tuple[Number, ...], ...] | None = None
+    """Symmetric and positive definite, with ones on the diagonal."""
+
+    def ordered(self, assets: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        """The matrix with rows and columns in the order of `assets`."""
+        if self.common is not None or self.matrix is None or self.assets is None:
+            common = self.common or 0.0
+            return tuple(tuple(1.0 if a == b else common for b in assets) for a in assets)
+        row = {asset: i for i, asset in enumerate(self.assets)}
+        return tuple(tuple(self.matrix[row[a]][row[b]] for b in assets) for a in assets)
+
+
+def _long_form(value: object) -> object:
+    return {"common": value} if isinstance(value, str) else value
+
+
+CorrelationField = Annotated[Correlation, BeforeValidator(_long_form)]
+
+
+class Measures(Strict):
+    """Which tail levels to report, and how sure to be."""
+
+    levels: tuple[PartShare, ...] = Field(
+        default=(0.9, 0.95, 0.99, 0.999, 0.9999), min_length=1, max_length=32
+    )
+    """Levels of quantiles, value at risk and expected shortfall."""
+    confidence: PartShare = 0.95
+    """Confidence of every interval."""
+
+
+class RunConfig(Strict):
+    """A stress test: a market, what happens to it, and how much of it to compute."""
+
+    schema_version: SchemaVersion
+    """Version of this language."""
+    about: About
+    run: Run
+    tiers: tuple[Tier, ...] = Field(min_length=1, max_length=8)
+    """Leverage tiers, ordered, from 0x up without gaps or overlaps; at most eight."""
+    dynamics: Dynamics
+    correlation: CorrelationField
+    """One number for all pairs of assets, or a matrix."""
+    assets: dict[str, Asset] = Field(min_length=1, max_length=16)
+    """Underlyings: each inline, or the path of a file that holds one; at most sixteen."""
+    venues: dict[str, Venue] = Field(min_length=1, max_length=16)
+    """Venues: each inline, or the path of a file that holds one; at most sixteen."""
+    books: Books
+    mixes: dict[str, Mix] = Field(min_length=1)
+    """Named leverage mixes."""
+    overlays: tuple[Overlay, ...] = Field(default=(), max_length=100)
+    """Timed stress events."""
+    measures: Measures = Measures()
+
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The files that the config was read from, each with its sha256."""
+        return self._origin.sources
+
+    @property
+    def tier_names(self) -> tuple[str, ...]:
+        """Names of the tiers in results; the last one includes its end."""
+        names = [tier.name for tier in self.tiers]
+        return (*names[:-1], names[-1][:-1] + "]")
+
+    @property
+    def tier_keys(self) -> tuple[str, ...]:
+        """Names of the tiers in mixes: "1x-3x"."""
+        return tuple(tier.key for tier in self.tiers)
+
+    def book(self, venue: str, asset: str) -> Book:
+        """The order book of a market: `books`, the venue's floor, the market's own values."""
+        at = self.venues[venue]
+        return book.apply(self.books, at.markets[asset].book, at.market_makers.floor)
+
+    def correlation_matrix(self) -> tuple[tuple[float, ...], ...]:
+        """Correlation [asset, asset], in the order of `assets`."""
+        return self.correlation.ordered(tuple(self.assets))
+
+    def problem(
+        self, path: tuple[str | int, ...], problem: str, why: str = "", suggestion: str = ""
+    ) -> Problem:
+        """A problem with what stands at `path`, told with its place in the files."""
+        return self._origin.problem(path, problem, why, suggestion)
+
+    def error(
+        self, path: tuple[str | int, ...], problem: str, why: str = "", suggestion: str = ""
+    ) -> ConfigError:
+        """The error to raise for one such problem."""
+        return ConfigError.of([self.problem(path, problem, why, suggestion)])

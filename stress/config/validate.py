@@ -1,0 +1,209 @@
+"""A tree to a `RunConfig`: pydantic's errors in our words, and each at its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from stress.config import check, tree
+from stress.config.asset import Asset
+from stress.config.base import describe
+from stress.config.book import Books
+from stress.config.check import Draft
+from stress.config.dynamics import Dynamics
+from stress.config.origin import Origin, Path
+from stress.config.overlay import Overlay
+from stress.config.run import CorrelationField, Measures, Run, RunConfig
+from stress.config.tier import Mix, Tier
+from stress.config.tree import Mapping, Node, Sequence
+from stress.config.venue import Venue
+from stress.errors import Problem, quoted, suggest
+from stress.units import UnitError
+
+SECTIONS = {
+    "run": Run,
+    "dynamics": Dynamics,
+    "correlation": CorrelationField,
+    "books": Books,
+    "measures": Measures,
+}
+MEMBERS = {"tiers": Tier, "assets": Asset, "venues": Venue, "mixes": Mix, "overlays": Overlay}
+
+
+def validate(root: Mapping, unread: Iterable[Path], origin: Origin) -> tuple[RunConfig | None, list[Problem]]:
+    """The config that `root` describes, None if it is none, and all problems with it.
+
+    unread: members that could not be read; nothing more is said about them
+    """
+    unread = set(unread)
+    data: dict[str, Any] = tree.plain(root)  # type: ignore[assignment]
+    for section, name in unread:
+        data[section][name] = None
+    empty = set(_empty(root, ()))
+    why, suggestion = "an empty value could mean anything", "Give it one, or remove the key."
+    problems = [origin.problem(path, "has no value", why, suggestion) for path in empty]
+    config = None
+    try:
+        config = RunConfig.model_validate(data)
+        draft = Draft.of(config)
+    except ValidationError as invalid:
+        draft = _draft(data)
+        said = empty | unread
+        for error in invalid.errors(include_url=False):
+            path = _written(error["loc"], data)
+            if not any(path[: len(s)] == s for s in said):
+                problems.append(_explain(error, path, origin))
+    problems += [origin.problem(*found) for found in check.check(draft)]
+    return config, problems
+
+
+def _empty(node: Node, path: Path) -> Iterable[Path]:
+    """Paths of all scalars without a value."""
+    if isinstance(node, Mapping):
+        for key, (_, value) in node.entries.items():
+            yield from _empty(value, (*path, key))
+    elif isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _empty(item, (*path, index))
+    elif node.text is None:
+        yield path
+
+
+def _draft(data: dict[str, Any]) -> Draft:
+    """What is valid of an invalid config, piece by piece, so that the checks can go on."""
+    draft: dict[str, Any] = {name: _valid(kind, data.get(name)) for name, kind in SECTIONS.items()}
+    for name, kind in MEMBERS.items():
+        members = data.get(name)
+        if isinstance(members, dict):
+            draft[name] = {key: _valid(kind, member) for key, member in members.items()}
+        elif isinstance(members, list):
+            draft[name] = dict(enumerate(_valid(kind, member) for member in members))
+        else:
+            draft[name] = {}
+    return Draft(**draft)
+
+
+def _valid(kind: Any, data: Any) -> Any:
+    """`data` as a `kind`, None if it is none."""
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError:
+        return None
+
+
+def _written(loc: tuple[str | int, ...], data: Any) -> Path:
+    """The path of an error as the user wrote it: without union tags and implied keys."""
+    path: list[str | int] = []
+    for key in loc:
+        in_list = isinstance(data, list) and isinstance(key, int) and key < len(data)
+        if in_list or (isinstance(data, dict) and key in data):
+            data = data[key]
+            path.append(key)
+    return tuple(path)
+
+
+def _explain(error: Any, path: Path, origin: Origin) -> Problem:
+    """One of pydantic's errors as a problem."""
+    given, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            key = error["loc"][-1]
+            help_text = _field_help(error["loc"])
+            return origin.problem((*path, key), "is missing", help_text)
+        case "extra_forbidden":
+            known = list(_keys(error["loc"][:-1]))
+            return origin.problem(path, "unknown key", *suggest(str(path[-1]), known))
+        case "value_error" if isinstance(context.get("error"), UnitError):
+            cause = context["error"]
+            return origin.problem(path, cause.problem, cause.why, cause.suggestion)
+        case "literal_error" | "union_tag_invalid":
+            if error["type"] == "union_tag_invalid":
+                path, given = (*path, "kind"), given["kind"]
+            known = _choices(context.get("expected") or context.get("expected_tags"))
+            what = quoted(given) if isinstance(given, str) else describe(given)
+            return origin.problem(path, f"{what} is not a choice", *suggest(str(given), known))
+        case "union_tag_not_found":
+            kinds = ", ".join(_kinds(error["loc"]))
+            return origin.problem((*path, "kind"), "is missing", f"it is one of {kinds}")
+        case "too_long" | "too_short":
+            limit = context.get("max_length") or context.get("min_length")
+            bound = "at most" if error["type"] == "too_long" else "at least"
+            return origin.problem(path, f"has {len(given)} entries", f"{bound} {limit} are possible")
+        case "string_too_long":
+            return origin.problem(path, "is too long", f"at most {context['max_length']} characters")
+        case _:
+            needed = NEEDED.get(error["type"])
+            if needed:
+                return origin.problem(path, f"is {describe(given)}", f"{needed} is needed")
+            return origin.problem(path, error["msg"])
+
+
+NEEDED = {
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+    "dict_type": "a mapping of names to values",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "string_type": "text",
+}
+
+
+def _field_help(loc: tuple[str | int, ...]) -> str:
+    """What a missing key would say, from the model's own documentation."""
+    model = _type_at(loc[:-1])
+    for name, field in getattr(model, "model_fields", {}).items():
+        if loc[-1] in (name, field.alias) and field.description:
+            return field.description.partition("\n\n")[0].rstrip(".").replace("\n", " ")
+    return ""
+
+
+def _keys(loc: tuple[str | int, ...]) -> list[str]:
+    """The keys that a model takes."""
+    model = _type_at(loc)
+    keys = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
+    return [*keys, "extends"] if model is RunConfig else keys
+
+
+def _kinds(loc: tuple[str | int, ...]) -> list[str]:
+    """The kinds that a tagged union takes."""
+    union = _type_at(loc)
+    return [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(union)]
+
+
+def _choices(expected: str) -> list[str]:
+    """The words in pydantic's list of what it expected."""
+    return re.findall("'([^']*)'", expected)
+
+
+def _type_at(loc: tuple[str | int, ...]) -> Any:
+    """The type that pydantic expects at `loc`; None where it expects nothing."""
+    kind: Any = RunConfig
+    for key in loc:
+        kind = _bare(kind)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+            kind = fields[str(key)].annotation if key in fields else None
+        elif get_origin(kind) in (Union, UnionType):
+            tags = {get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(kind)}
+            kind = tags.get(key)
+        elif get_origin(kind) is dict:
+            kind = get_args(kind)[1]
+        elif get_origin(kind) is tuple:
+            kind = get_args(kind)[0]
+        else:
+            return None
+    return _bare(kind)
+
+
+def _bare(kind: Any) -> Any:
+    """A type without its annotations, and without the None of an optional one."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) in (Union, UnionType):
+        kinds = [member for member in get_args(kind) if member is not type(None)]
+        return _bare(kinds[0]) if len(kinds) == 1 else kind
+    return kind

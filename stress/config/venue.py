@@ -1,0 +1,100 @@
+"""A trading venue: its rules, its insurance fund and its markets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from stress.config.base import (
+    Dollars,
+    MaximumLeverage,
+    NonNegativeNumber,
+    PartShare,
+    Share,
+    ShareOrNever,
+    Strict,
+    Text,
+    ThroughputOrUnlimited,
+)
+from stress.config.market import Market
+
+
+class Mark(Strict):
+    """The price at which a venue liquidates: own x its last price + (1 - own) x an index."""
+
+    own: Share = 1.0
+    """Weight of the venue's own last price."""
+    index: dict[str, NonNegativeNumber] | None = None
+    """Weights of venues in the index, among those that list the asset; by depth by default."""
+
+
+class Rung(Strict):
+    """One partial liquidation."""
+
+    close: PartShare
+    """Share of the position's start size that is closed."""
+
+
+class Liquidation(Strict):
+    """What a venue does with a position that has reached its maintenance margin."""
+
+    fee: Share = 0.0
+    """Liquidation fee on the notional at the fill, taken from margin left."""
+    surplus_to_fund: Share = 1.0
+    """Share of the margin left after the fee that the insurance fund keeps."""
+    throughput: ThroughputOrUnlimited = None
+    """Most notional that the engine executes in a market in a time."""
+    ladder: tuple[Rung, ...] = Field(default=(), max_length=8)
+    """Partial closes, first to last, before the rest is closed in full."""
+
+
+class Adl(Strict):
+    """Auto-deleveraging: winners' positions that are closed against bankrupt ones."""
+
+    policy: Literal["queue", "pro_rata", "none"]
+    """Who is closed first: most profit x leverage, all alike, or nobody."""
+    fund_below: Share = 0.0
+    """It is on while the fund is at or below this share of its start ..."""
+    drawdown: ShareOrNever = None
+    """... or has fallen by this share of its running peak."""
+
+
+class MarketMakers(Strict):
+    """What a venue asks of its market makers."""
+
+    floor: Share | None = None
+    """Smallest depth, as a share of the depth at rest; in place of `withdrawal.floor`."""
+
+
+class Venue(Strict):
+    """A trading venue for perpetual futures."""
+
+    name: Text
+    """Name for people; the key in `venues` is what the config calls it."""
+    maximum_leverage: MaximumLeverage
+    """Highest leverage that any of its markets allows."""
+    mark: Mark = Mark()
+    liquidation: Liquidation = Liquidation()
+    insurance_fund: Dollars
+    """Insurance fund at the start."""
+    adl: Adl
+    closing_share: Share = 0.7
+    """Psi: share of forced takers whose positions close instead of passing to a buyer."""
+    market_makers: MarketMakers = MarketMakers()
+    mix: Text | None = None
+    """Leverage mix of its markets, a name in `mixes`."""
+    markets: dict[str, Market]
+    """Its markets, by asset."""
+
+    @field_validator("markets")
+    @classmethod
+    def _inherit(cls, markets: dict[str, Market], info: ValidationInfo) -> dict[str, Market]:
+        """Fill in the venue's maximum leverage and mix where a market has none of its own."""
+        venue = {key: info.data.get(key) for key in ("maximum_leverage", "mix")}
+        return {
+            asset: market.model_copy(
+                update={key: value for key, value in venue.items() if getattr(market, key) is None}
+            )
+            for asset, market in markets.items()
+        }
