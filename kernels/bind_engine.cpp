@@ -1,27 +1,122 @@
-#include "kernels/bind.h"
+// The fused engine as Python sees it: a scenario bound once, ranges of paths run over threads.
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
-namespace base {
-int lanes();
-}
-#if defined(__x86_64__)
-namespace v3 {
-int lanes();
-}
-namespace v4 {
-int lanes();
-}
-#endif
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernels/bind.h"
+#include "kernels/fused.h"
+
+namespace nb = nanobind;
 
 namespace {
 
-int lanes() {
+constexpr int CHUNK = 16;  // paths a thread takes at a time
+
+struct Variant {
+    const char* name;
+    RunPaths run;
+};
+
+// Instruction sets that this processor has, best first.
+std::vector<Variant> variants() {
+    std::vector<Variant> found;
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("x86-64-v4")) return v4::lanes();
-    if (__builtin_cpu_supports("x86-64-v3")) return v3::lanes();
+    if (__builtin_cpu_supports("x86-64-v4")) found.push_back({"x86-64-v4", v4::run_paths});
+    if (__builtin_cpu_supports("x86-64-v3")) found.push_back({"x86-64-v3", v3::run_paths});
 #endif
-    return base::lanes();
+    found.push_back({"base", base::run_paths});
+    return found;
+}
+
+RunPaths choose(const std::string& isa) {
+    for (const Variant& v : variants())
+        if (isa.empty() || isa == v.name) return v.run;
+    throw nb::value_error(("this processor has no instruction set " + isa).c_str());
+}
+
+class Engine {
+   public:
+    Engine(nb::dict arrays, nb::dict counts, float step_minutes, bool gate, const std::string& isa)
+        : keep_(arrays), run_(choose(isa)) {
+        const auto count = [&](const char* name) { return nb::cast<int>(counts[name]); };
+        s_.n_step = count("n_step");
+        s_.n_asset = count("n_asset");
+        s_.n_venue = count("n_venue");
+        s_.n_tier = count("n_tier");
+        s_.n_group = count("n_group");
+        s_.process = count("process");
+        s_.window_steps = count("window_steps");
+        s_.n_mixing = count("n_mixing");
+        s_.n_cell = count("n_cell");
+        s_.step_minutes = step_minutes;
+        s_.gate = gate;
+#define BIND(type, name)                                                                                 \
+    s_.name = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]).data();
+        PACKED_ARRAYS(BIND)
+#undef BIND
+    }
+
+    void run(uint64_t seed, uint64_t first, nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
+             nb::ndarray<uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> status,
+             nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> counters, int n_thread) {
+        const int64_t count = (int64_t)rows.shape(0);
+        if ((int64_t)rows.shape(1) != s_.n_cell || (int64_t)status.shape(0) != count ||
+            counters.shape(0) != N_COUNTER)
+            throw nb::value_error("rows, status and counters do not fit the scenario");
+        float* row = rows.data();
+        uint32_t* state = status.data();
+        int64_t* total = counters.data();
+        nb::gil_scoped_release release;
+        std::atomic<int64_t> next{0};
+        std::vector<std::vector<int64_t>> work(n_thread, std::vector<int64_t>(N_COUNTER, 0));
+        const auto worker = [&](int id) {
+            for (int64_t at; (at = next.fetch_add(CHUNK)) < count;) {
+                const int size = (int)(count - at < CHUNK ? count - at : CHUNK);
+                run_(s_, seed, first + at, size, row + at * s_.n_cell, state + at, work[id].data());
+            }
+        };
+        std::vector<std::thread> threads;
+        for (int id = 1; id < n_thread; ++id) threads.emplace_back(worker, id);
+        worker(0);
+        for (std::thread& t : threads) t.join();
+        for (const auto& w : work)
+            for (int c = 0; c < N_COUNTER; ++c) total[c] += w[c];
+    }
+
+   private:
+    nb::dict keep_;
+    RunPaths run_;
+    PackedScenario s_;
+};
+
+std::vector<std::string> array_names() {
+    std::vector<std::string> names;
+#define NAME(type, name) names.emplace_back(#name);
+    PACKED_ARRAYS(NAME)
+#undef NAME
+    return names;
+}
+
+std::vector<std::string> isas() {
+    std::vector<std::string> names;
+    for (const Variant& v : variants()) names.emplace_back(v.name);
+    return names;
 }
 
 }  // namespace
 
-void bind_engine(nanobind::module_& m) { m.def("lanes", &lanes, "Numbers of 32 bits in a vector register."); }
+void bind_engine(nb::module_& m) {
+    m.def("array_names", &array_names, "Arrays of the packed scenario, in order.");
+    m.def("isas", &isas, "Instruction sets of this processor that the engine was built for, best first.");
+    nb::class_<Engine>(m, "Engine")
+        .def(nb::init<nb::dict, nb::dict, float, bool, const std::string&>(), nb::arg("arrays"),
+             nb::arg("counts"), nb::arg("step_minutes"), nb::arg("gate"), nb::arg("isa"))
+        .def("run", &Engine::run, nb::arg("seed"), nb::arg("first"), nb::arg("rows"), nb::arg("status"),
+             nb::arg("counters"), nb::arg("n_thread"));
+}

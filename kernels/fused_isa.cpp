@@ -1,15 +1,51 @@
-// Compiled once for every instruction set; everything lies in a namespace of that name.
+// The fused engine: whole paths, one at a time, sixteen venues wide. Compiled once for every
+// instruction set; everything lies in a namespace of that name, so that the linker can never keep
+// a copy built for another.
+#include "kernels/fused.h"
+
+#include <cstddef>
+#include <cstring>
+#if defined(__x86_64__)
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC says of its own intrinsics that they read what is not set (its bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#endif
 
 namespace ISA {
 
-int lanes() {
-#if defined(__AVX512F__)
-    return 16;
-#elif defined(__AVX2__)
-    return 8;
-#else
-    return 4;
-#endif
+#include "kernels/parts/lanes/lanes_fused.h"
+
+static inline vec load(const float* table, int row) {
+    vec v;
+    __builtin_memcpy(&v, table + (int64_t)row * LANES, sizeof v);
+    return v;
+}
+
+#include "kernels/parts/elementary/elementary_fused.h"
+#include "kernels/parts/philox/philox_fused.h"
+#include "kernels/parts/normal/normal_fused.h"
+#include "kernels/parts/table/table_fused.h"
+#include "kernels/mechanisms/overlay/step_fused.h"
+#include "kernels/mechanisms/book/step_fused.h"
+#include "kernels/mechanisms/withdrawal/step_fused.h"
+#include "kernels/mechanisms/arbitrage/step_fused.h"
+#include "kernels/mechanisms/mark/step_fused.h"
+#include "kernels/mechanisms/liquidation/step_fused.h"
+#include "kernels/mechanisms/exogenous/step_fused.h"
+#include "kernels/mechanisms/cascade/step_fused.h"
+#include "kernels/mechanisms/adl/step_fused.h"
+#include "kernels/mechanisms/waterfall/step_fused.h"
+#include "kernels/parts/record/record_fused.h"
+#include "kernels/engine_fused.h"
+
+void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows, uint32_t* status,
+               int64_t* counters) {
+    Engine engine(s);
+    for (int i = 0; i < count; ++i)
+        status[i] = engine.run(seed, first + i, rows + (int64_t)i * s.n_cell, counters);
 }
 
 }  // namespace ISA

@@ -1,0 +1,90 @@
+"""The fused engine on the processor: pack the scenario, hand path ranges to threads, collect rows."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from kernels.batch import Batch
+from kernels.outcome import COUNTERS, Layout
+from kernels.parts.table.table_numpy import EDGES
+from kernels.scenario import LANES, MAX_TIER, Scenario
+
+FAR = 1e30
+"""Stands for infinity in float32: finite, so that products with zero stay zero."""
+
+PADDED_ONE = ("alpha", "refill", "withdrawal_decay", "depth_floor")
+"""Books in lanes without a venue: at rest, linear, never displaced."""
+
+
+def missing() -> str | None:
+    """Why the fused engine is not there, in a sentence; None if it is."""
+    try:
+        from kernels import _fused  # noqa: F401
+    except ImportError as error:
+        return f"the compiled module kernels._fused cannot be imported ({error})"
+    return None
+
+
+def lanes(array: np.ndarray, fill: float = 0.0) -> np.ndarray:
+    """The trailing venue axis padded to LANES."""
+    pad = [(0, 0)] * (array.ndim - 1) + [(0, LANES - array.shape[-1])]
+    return np.pad(array, pad, constant_values=fill)
+
+
+def pack(scenario: Scenario) -> dict[str, np.ndarray]:
+    """The scenario as the fused engine reads it; layouts in kernels/fused.h."""
+    shape, arrays = scenario.shape, scenario.arrays
+    if shape.n_venue > LANES or shape.n_tier > MAX_TIER or shape.n_asset > LANES:
+        raise ValueError(f"the fused engine holds {LANES} venues, {LANES} assets and {MAX_TIER} tiers")
+    packed = {}
+    for name in ("depth_level", "depth", "hard_end", "band", "alpha", "refill", "withdrawal",
+                 "withdrawal_decay", "calm_memory", "depth_floor", "index_weight", "group_rate",
+                 "group_deduction", "group_partial", "throughput", "listed"):  # fmt: skip
+        fill = 1.0 if name in PADDED_ONE else FAR if name in ("hard_end", "band") else 0.0
+        packed[name] = lanes(np.minimum(getattr(arrays, name), FAR), fill)
+    # One vector per source venue: its weight in the mark of every venue.
+    packed["mark_weight"] = lanes(np.swapaxes(arrays.mark_weight, 1, 2))
+    packed["forced_total"] = lanes(np.swapaxes(arrays.forced_total, 2, 3))
+    tiers = [(0, 0)] * 5 + [(0, MAX_TIER - shape.n_tier)]
+    packed["rows"] = np.concatenate([np.pad(arrays.forced, tiers), np.pad(arrays.margin, tiers)], axis=-1)
+    packed["tier_notional"] = np.pad(arrays.tier_notional, tiers[2:])
+    packed["edge_fall"], packed["edge_rise"] = np.exp(-EDGES), np.exp(EDGES)
+    integers = {"volatility_row": np.int32, "depth_row": np.int32, "adl_policy": np.int32,
+                "listed": np.int32, "group_partial": np.int32,
+                "common_jump_count": np.uint64, "own_jump_count": np.uint64}  # fmt: skip
+    for name in _module().array_names():
+        value = packed.get(name, getattr(arrays, name, None))
+        packed[name] = np.ascontiguousarray(value, integers.get(name, np.float32))
+    return packed
+
+
+def _module():
+    from kernels import _fused
+
+    return _fused
+
+
+class Prepared:
+    """A packed scenario with the compiled engine bound to it."""
+
+    def __init__(self, scenario: Scenario, gate: bool = True, isa: str = ""):
+        shape = scenario.shape
+        self.n_cell = Layout(shape).n_cell
+        counts = {
+            "n_step": shape.n_step, "n_asset": shape.n_asset, "n_venue": shape.n_venue,
+            "n_tier": shape.n_tier, "n_group": shape.n_group, "process": shape.process,
+            "window_steps": shape.window_steps, "n_mixing": scenario.arrays.mixing.shape[-1],
+            "n_cell": self.n_cell,
+        }  # fmt: skip
+        self.engine = _module().Engine(pack(scenario), counts, shape.dt_seconds / 60, gate, isa)
+
+    def run_paths(self, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:
+        """Rows float32 [count, cell]; see `kernels.engines.run_paths`."""
+        rows = np.empty((count, self.n_cell), np.float32)
+        status = np.empty(count, np.uint32)
+        counters = np.zeros(len(COUNTERS), np.int64)
+        threads = n_thread or len(os.sched_getaffinity(0))
+        self.engine.run(seed, first, rows, status, counters, threads)
+        return Batch(rows, status, counters)

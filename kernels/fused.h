@@ -1,0 +1,84 @@
+// What crosses the border of the fused engine: the packed scenario and one function per instruction set.
+//
+// Packing (kernels/engine_cpu.py) casts to float32, pads the venue axis to LANES lanes and puts it
+// last where lanes are walked:
+//
+//     lanes      [..., venue] -> [..., LANES]
+//     rows       forced and margin side by side: [asset, side, group, venue, edge, 2 x MAX_TIER]
+#pragma once
+
+#include <cstdint>
+
+// X(type, name): every array of the packed scenario, in the order of the declaration in Python.
+#define PACKED_ARRAYS(X)          \
+    X(float, drift)               \
+    X(float, volatility)          \
+    X(float, cholesky)            \
+    X(float, mixing)              \
+    X(uint64_t, common_jump_count)\
+    X(float, common_jump_mean)    \
+    X(float, common_jump_sd)      \
+    X(uint64_t, own_jump_count)   \
+    X(float, own_jump_mean)       \
+    X(float, own_jump_sd)         \
+    X(float, shock)               \
+    X(int32_t, volatility_row)    \
+    X(float, volatility_level)    \
+    X(int32_t, depth_row)         \
+    X(float, depth_level)         \
+    X(int32_t, listed)            \
+    X(float, depth)               \
+    X(float, alpha)               \
+    X(float, band)                \
+    X(float, hard_end)            \
+    X(float, refill)              \
+    X(float, arbitrage)           \
+    X(float, withdrawal)          \
+    X(float, withdrawal_decay)    \
+    X(float, calm_memory)         \
+    X(float, depth_floor)         \
+    X(float, permanent)           \
+    X(float, mark_weight)         \
+    X(float, index_weight)        \
+    X(float, monitoring)          \
+    X(float, group_rate)          \
+    X(float, group_deduction)     \
+    X(int32_t, group_partial)     \
+    X(float, rows)                \
+    X(float, edge_fall)           \
+    X(float, edge_rise)           \
+    X(float, forced_total)        \
+    X(float, tier_notional)       \
+    X(float, throughput)          \
+    X(float, fee_rate)            \
+    X(float, surplus_share)       \
+    X(float, fund)                \
+    X(int32_t, adl_policy)        \
+    X(float, adl_below)           \
+    X(float, adl_drawdown)        \
+    X(float, closing_share)
+
+struct PackedScenario {
+    int n_step, n_asset, n_venue, n_tier, n_group, process, window_steps, n_mixing, n_cell;
+    float step_minutes;
+    bool gate;  // false: run every step in full, to show that gating changes nothing
+#define DECLARE(type, name) const type* name;
+    PACKED_ARRAYS(DECLARE)
+#undef DECLARE
+};
+
+constexpr int N_COUNTER = 7;
+enum Counter { ASSET_STEPS, CALM, ACTIVE, MIXED, ROUNDS, FLUSHES, CUT };
+
+// Simulate `count` paths from `first` on: rows [count, n_cell], status [count]; adds to the counters.
+using RunPaths = void (*)(const PackedScenario&, uint64_t seed, uint64_t first, int count, float* rows,
+                          uint32_t* status, int64_t* counters);
+
+#define DECLARE_ISA(isa)                                                                                  \
+    namespace isa {                                                                                       \
+    void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*);          \
+    }
+DECLARE_ISA(base)
+DECLARE_ISA(v3)
+DECLARE_ISA(v4)
+#undef DECLARE_ISA

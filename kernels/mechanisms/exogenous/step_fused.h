@@ -1,0 +1,74 @@
+// Exogenous returns, sixteen steps at a time (lanes are steps): same statements as step_numpy.py.
+#pragma once
+
+constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3;
+constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4, SITE_OWN_JUMP_SIZE = 5;
+constexpr int MIXING_LOWEST = -33, MIXING_BITS = 5, JUMP_COUNTS = 4;
+
+struct Returns {
+    vec move[MAX_ASSET];  // lanes: sixteen consecutive steps
+    vec deviation;        // Student-t scale of each of these steps
+};
+
+static inline vec mixing_scale(const PackedScenario& s, uvec word) {
+    ivec upper;
+    const vec t = tail(word, upper);
+    const ivec raw = bits(t);
+    ivec bin = (raw >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS);
+    const ivec last = isplat(s.n_mixing - 2);
+    const ivec over = bin > last;
+    bin = over ? last : bin;
+    vec fraction = to_float(raw & ((1 << (23 - MIXING_BITS)) - 1)) * (1.0f / (1 << (23 - MIXING_BITS)));
+    fraction = select(over, splat(1.0f), fraction);
+    const ivec at = bin + (upper & s.n_mixing);
+    const vec low = gather(s.mixing, at);
+    return fma(fraction, gather(s.mixing + 1, at) - low, low);
+}
+
+static inline vec jump_size(uvec word, const uint64_t* threshold, vec z, float mean, float deviation) {
+    vec count = splat(0.0f);
+    for (int j = 0; j < JUMP_COUNTS; ++j) {
+        if (threshold[j] > 0xffffffffull) break;
+        count = count + select((ivec)(word >= (uint32_t)threshold[j]), splat(1.0f), splat(0.0f));
+    }
+    return fma(count, splat(mean), root(count) * deviation * z);
+}
+
+static inline void draw_returns(const PackedScenario& s, const Draw& draw, int first_step, Returns& r) {
+    const int n = s.n_asset;
+    const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
+    vec z[MAX_ASSET + 3];
+    uvec words[4];
+    for (int block = 0; block * 4 < n; ++block) {
+        draw.words(steps, SITE_NORMAL, block, words);
+        for (int w = 0; w < 4; ++w) z[block * 4 + w] = normal(words[w]);
+    }
+    r.deviation = splat(1.0f);
+    if (s.process == STUDENT_T_PATH || s.process == STUDENT_T_STEP) {
+        draw.words(s.process == STUDENT_T_PATH ? usplat(0) : steps, SITE_MIXING, 0, words);
+        r.deviation = mixing_scale(s, words[0]);
+    }
+    for (int a = 0; a < n; ++a) {
+        vec sum = splat(0.0f);
+        for (int b = 0; b <= a; ++b) sum = fma(splat(s.cholesky[a * n + b]), z[b], sum);
+        r.move[a] = sum;  // scaled by the step's volatility when the step is taken
+    }
+}
+
+// Jumps of sixteen steps, kept apart: they are not scaled by the volatility in force.
+static inline void draw_jumps(const PackedScenario& s, const Draw& draw, int first_step, vec* jump) {
+    const int n = s.n_asset;
+    const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
+    uvec common[4], counts[4], sizes[4];
+    draw.words(steps, SITE_COMMON_JUMP, 0, common);
+    const vec z = normal(common[1]);
+    for (int a = 0; a < n; ++a) {
+        if (a % 4 == 0) {
+            draw.words(steps, SITE_OWN_JUMP_COUNT, a / 4, counts);
+            draw.words(steps, SITE_OWN_JUMP_SIZE, a / 4, sizes);
+        }
+        jump[a] = jump_size(common[0], s.common_jump_count, z, s.common_jump_mean[a], s.common_jump_sd[a]) +
+                  jump_size(counts[a % 4], s.own_jump_count + a * JUMP_COUNTS, normal(sizes[a % 4]),
+                            s.own_jump_mean[a], s.own_jump_sd[a]);
+    }
+}

@@ -1,0 +1,68 @@
+"""Exogenous returns of one step: the specification. Equations of docs/methods/exogenous.md."""
+
+import numpy as np
+
+from kernels import sites
+from kernels.parts.normal.normal_numpy import normal, tail
+from kernels.parts.philox.philox_numpy import words
+from kernels.scenario import JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
+
+MIXING_LOWEST, MIXING_BITS = -33, 5
+
+
+def mixing_edges():
+    """Tail probabilities at which the Student-t scale is tabulated: float64 [mixing_edge]."""
+    per_octave = 1 << MIXING_BITS
+    octave = 2.0 ** np.repeat(np.arange(MIXING_LOWEST, -1), per_octave)
+    fraction = np.tile(1 + np.arange(per_octave) / per_octave, -1 - MIXING_LOWEST)
+    return np.append(octave * fraction, 0.5)
+
+
+def scale(scenario, seed, path, step):
+    """Scale of all returns of the step, Eq. (2): float64 [path]; ones unless `student_t`."""
+    shape, arrays = scenario.shape, scenario.arrays
+    if shape.process == STUDENT_T_PATH:
+        step = 0
+    elif shape.process != STUDENT_T_STEP:
+        return np.ones(len(path))
+    probability, upper = tail(words(seed, path, step, sites.MIXING, 1)[:, 0])
+    edges = mixing_edges()
+    bits = probability.astype(np.float32).view(np.int32)
+    index = (bits >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS)
+    index = np.minimum(index, len(edges) - 2)
+    fraction = (probability - edges[index]) / (edges[index + 1] - edges[index])
+    half = upper.astype(int)
+    lower = arrays.mixing[half, index]
+    return lower + fraction * (arrays.mixing[half, index + 1] - lower)
+
+
+def jumps(scenario, seed, path, step):
+    """Log size of the jumps of one step, Eq. (3): float64 [path, asset]."""
+    arrays, n_asset = scenario.arrays, scenario.shape.n_asset
+
+    def size(count, z, mean, deviation):
+        return count * mean + np.sqrt(count) * deviation * z
+
+    common = words(seed, path, step, sites.COMMON_JUMP, 2)
+    count = (common[:, :1] >= arrays.common_jump_count).sum(axis=1, keepdims=True)
+    total = size(count, normal(common[:, 1:]), arrays.common_jump_mean, arrays.common_jump_sd)
+    own = words(seed, path, step, sites.OWN_JUMP_COUNT, n_asset)
+    count = (own[..., None] >= arrays.own_jump_count).sum(axis=-1)
+    z = normal(words(seed, path, step, sites.OWN_JUMP_SIZE, n_asset))
+    return total + size(count, z, arrays.own_jump_mean, arrays.own_jump_sd)
+
+
+def step(scenario, seed, path, step, volatility):
+    """Log returns of one step, Eq. (1), and the volatility in force.
+
+    path      : int64 [path], identities
+    volatility: float64 [asset], multiplier in force
+    returns   : returns [path, asset], standard deviation of the step's return [path, asset]
+    """
+    arrays = scenario.arrays
+    z = normal(words(seed, path, step, sites.NORMAL, scenario.shape.n_asset))
+    deviation = scale(scenario, seed, path, step)[:, None] * (arrays.volatility * volatility)
+    returns = arrays.drift + deviation * (z @ arrays.cholesky.T)
+    if scenario.shape.process == JUMP_DIFFUSION:
+        returns = returns + jumps(scenario, seed, path, step)
+    return returns, deviation

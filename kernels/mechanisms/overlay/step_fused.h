@@ -1,0 +1,12 @@
+// Overlays in force in one step: same statements as step_numpy.py.
+#pragma once
+
+static inline float overlay_volatility(const PackedScenario& s, int step, int asset) {
+    return s.volatility_level[s.volatility_row[step] * s.n_asset + asset];
+}
+static inline vec overlay_depth(const PackedScenario& s, int step, int asset) {
+    return load(s.depth_level, s.depth_row[step] * s.n_asset + asset);
+}
+static inline float overlay_shock(const PackedScenario& s, int step, int asset) {
+    return s.shock[step * s.n_asset + asset];
+}

@@ -1,0 +1,1 @@
+"""The loss waterfall: margin left, fees, insurance fund, bad debt. docs/methods/waterfall.md."""

@@ -1,0 +1,1 @@
+"""Market-maker withdrawal: depth shrinks with recent volatility. docs/methods/withdrawal.md."""

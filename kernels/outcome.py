@@ -1,0 +1,121 @@
+"""The outcome of one path: a flat row of numbers, and what each of them means.
+
+Engines fill one row per path; tallies count rows. A dimension named `venue+` has one more entry
+than `venue`: the total over all venues, last. Every quantity is positive or zero; losses are
+positive.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from kernels.scenario import ScenarioShape
+
+COMPONENTS = ("total", "margin_lost", "deficit", "fund_draw", "adl", "bad_debt", "fees")
+"""`total` = margin_lost + deficit; deficit = fund_draw + adl + bad_debt; fees come out of margin left."""
+
+SIDES = ("long", "short")
+
+USD_EXPONENT, RATIO_EXPONENT = 10, -20
+"""Exponent of two of the smallest value that a histogram tells apart from zero."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One named block of the row."""
+
+    name: str
+    dims: tuple[str, ...]
+    unit: str
+    exponent: int
+    doc: str
+
+
+FIELDS = (
+    Field("loss", ("component", "venue+", "tier+"), "USD", USD_EXPONENT,
+          "loss on forced positions, by component, venue and tier of the forced position"),
+    Field("liquidated", ("venue+", "asset+", "side+"), "USD", USD_EXPONENT,
+          "forced notional in dollars at the fill, ADL of bankrupt positions included"),
+    Field("liquidated_coins", ("venue+", "asset+"), "USD", USD_EXPONENT,
+          "forced notional in coins x start price, ADL of bankrupt positions included"),
+    Field("liquidated_tier", ("venue+", "tier+"), "USD", USD_EXPONENT,
+          "forced notional in dollars at the fill, by leverage tier"),
+    Field("adl_notional", ("venue+", "tier+"), "USD", USD_EXPONENT,
+          "winners' notional closed by auto-deleveraging, coins x start price, by the winners' tier"),
+    Field("open_interest_closed", ("venue+",), "USD", USD_EXPONENT,
+          "fall of open interest, coins x start price: ADL + psi x forced"),
+    Field("fall", ("asset", "venue"), "1", RATIO_EXPONENT,
+          "largest fall of a market's traded price below its start, as a share"),
+    Field("index_fall", ("asset",), "1", RATIO_EXPONENT,
+          "largest fall of the market-wide index below its start, as a share"),
+    Field("exogenous_fall", ("asset",), "1", RATIO_EXPONENT,
+          "largest fall of the exogenous price below its start, as a share"),
+    Field("stressed_index_trough", ("asset",), "1", RATIO_EXPONENT,
+          "minus the lowest log index price, where the exogenous trough is below -1%; else zero"),
+    Field("stressed_exogenous_trough", ("asset",), "1", RATIO_EXPONENT,
+          "minus the lowest exogenous log price, where it is below -1%; else zero"),
+    Field("amplification", ("asset",), "1", RATIO_EXPONENT,
+          "the first of these over the second, path by path; zero where they are zero"),
+    Field("amplification_points", ("asset",), "1", RATIO_EXPONENT,
+          "lowest exogenous log price less lowest log index price, never negative"),
+    Field("branching_ratio", ("asset+",), "1", RATIO_EXPONENT,
+          "largest 1 - (round-1 flow / all forced flow of a step) over material steps"),
+    Field("exhaustion_time", ("venue",), "min", RATIO_EXPONENT,
+          "minutes to the end of the step that first spent the insurance fund; zero: never"),
+    Field("venues_exhausted", (), "1", RATIO_EXPONENT, "venues whose fund was spent"),
+    Field("backlog", ("venue+",), "USD", USD_EXPONENT,
+          "largest notional triggered and not yet executed at the end of a step"),
+    Field("worst_window", (), "USD", USD_EXPONENT,
+          "largest forced notional within twelve minutes, dollars at the fill"),
+)
+
+# What happened to a path; bits of an unsigned word.
+OK = 0
+EXHAUSTED = 1
+UNCONVERGED = 2
+IDENTITY_BROKEN = 4
+NOT_FINITE = 8
+
+STATUS = {
+    EXHAUSTED: ("exhausted", "forced orders ran past the end of a book and had to wait"),
+    UNCONVERGED: ("unconverged", "a cascade was cut at the cap on rounds; the rest was carried on"),
+    IDENTITY_BROKEN: ("identity_broken", "money did not add up: a bug, please report the path"),
+    NOT_FINITE: ("not_finite", "a number was not finite: a bug, please report the path"),
+}
+FAILED = IDENTITY_BROKEN | NOT_FINITE
+
+COUNTERS = ("asset_steps", "calm", "active", "mixed", "rounds", "flushes", "unconverged")
+"""Work counted over paths: asset-steps in all; displaced but nothing triggered; with a cascade;
+of these with both sides; rounds of cascade; slices of one group executed; cut at the cap."""
+
+
+class Layout:
+    """Where each field lies in the row of a given scenario shape."""
+
+    def __init__(self, shape: ScenarioShape):
+        sizes = {
+            "component": len(COMPONENTS),
+            "venue": shape.n_venue,
+            "asset": shape.n_asset,
+            "tier": shape.n_tier,
+            "side": len(SIDES),
+        }
+        sizes |= {name + "+": size + 1 for name, size in sizes.items()}
+        self.shapes = {f.name: tuple(sizes[d] for d in f.dims) for f in FIELDS}
+        self.slices = {}
+        start = 0
+        for f in FIELDS:
+            stop = start + prod(self.shapes[f.name])
+            self.slices[f.name] = slice(start, stop)
+            start = stop
+        self.n_cell = start
+        self.exponent = np.empty(self.n_cell, np.int32)
+        for f in FIELDS:
+            self.exponent[self.slices[f.name]] = f.exponent
+
+    def view(self, rows: np.ndarray, name: str) -> np.ndarray:
+        """The block `name` of `rows` [..., cell], shaped [..., *dims]."""
+        return rows[..., self.slices[name]].reshape(rows.shape[:-1] + self.shapes[name])

@@ -1,0 +1,1 @@
+"""exp and log of the fused engine: own polynomials, so that every compiler yields the same bits."""

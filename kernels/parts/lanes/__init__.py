@@ -1,0 +1,1 @@
+"""Sixteen lanes: the fused engine keeps the venues of one asset in one vector."""

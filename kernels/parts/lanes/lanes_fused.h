@@ -1,0 +1,170 @@
+// Sixteen lanes of float and the few operations that the engine uses on them.
+//
+// Every operation is the IEEE one: the same bits on every instruction set. `maximum(a, b)` is
+// a > b ? a : b in that order. Lane sums are the fixed tree 8-4-2-1.
+#pragma once
+
+constexpr int LANES = 16;
+
+typedef float vec __attribute__((vector_size(64)));
+typedef int32_t ivec __attribute__((vector_size(64)));
+typedef uint32_t uvec __attribute__((vector_size(64)));
+typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
+
+static inline vec splat(float x) { return vec{} + x; }
+static inline ivec isplat(int32_t x) { return ivec{} + x; }
+static inline uvec usplat(uint32_t x) { return uvec{} + x; }
+static inline tiers tsplat(float x) { return tiers{} + x; }
+
+static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
+static inline vec maximum(vec a, vec b) { return a > b ? a : b; }
+static inline vec minimum(vec a, vec b) { return a < b ? a : b; }
+static inline tiers maximum(tiers a, tiers b) { return a > b ? a : b; }
+static inline tiers minimum(tiers a, tiers b) { return a < b ? a : b; }
+static inline float select(bool mask, float a, float b) { return mask ? a : b; }
+static inline float maximum(float a, float b) { return a > b ? a : b; }
+static inline float minimum(float a, float b) { return a < b ? a : b; }
+
+static inline ivec bits(vec x) { return (ivec)x; }
+static inline vec from_bits(ivec x) { return (vec)x; }
+static inline int32_t bits(float x) {
+    int32_t i;
+    __builtin_memcpy(&i, &x, 4);
+    return i;
+}
+static inline float from_bits(int32_t x) {
+    float f;
+    __builtin_memcpy(&f, &x, 4);
+    return f;
+}
+
+static inline vec absolute(vec x) { return from_bits(bits(x) & 0x7fffffff); }
+static inline vec copysign(vec size, vec sign) {
+    return from_bits((bits(size) & 0x7fffffff) | (bits(sign) & (int32_t)0x80000000));
+}
+
+static inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+static inline float root(float x) { return __builtin_sqrtf(x); }
+
+#if defined(__AVX512F__)
+static inline vec fma(vec a, vec b, vec c) { return (vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+static inline tiers fma(tiers a, tiers b, tiers c) {
+    return (tiers)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+static inline vec root(vec x) { return (vec)_mm512_sqrt_ps((__m512)x); }
+static inline vec gather(const float* table, ivec index) {
+    return (vec)_mm512_i32gather_ps((__m512i)index, table, 4);
+}
+static inline uint32_t mask_bits(ivec m) { return _mm512_movepi32_mask((__m512i)m); }
+static inline vec to_float(ivec i) { return (vec)_mm512_cvtepi32_ps((__m512i)i); }
+static inline uvec high_product(uvec a, uint32_t b) {
+    const __m512i m = _mm512_set1_epi64(b);
+    const __m512i even = _mm512_mul_epu32((__m512i)a, m);
+    const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), m);
+    return (uvec)_mm512_mask_blend_epi32((__mmask16)0xAAAA, _mm512_srli_epi64(even, 32), odd);
+}
+static inline float lane_sum(vec x) {
+    const __m256 a = _mm512_castps512_ps256((__m512)x);
+    const __m256 b = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)x), 1));
+    const __m256 s = _mm256_add_ps(a, b);
+    const __m128 t = _mm_add_ps(_mm256_castps256_ps128(s), _mm256_extractf128_ps(s, 1));
+    const __m128 u = _mm_add_ps(t, _mm_movehl_ps(t, t));
+    return _mm_cvtss_f32(_mm_add_ss(u, _mm_movehdup_ps(u)));
+}
+#else
+#if defined(__AVX2__) && defined(__FMA__)
+union halves {
+    vec whole;
+    __m256 part[2];
+};
+static inline vec fma(vec a, vec b, vec c) {
+    halves x{a}, y{b}, z{c}, r{};
+    for (int i = 0; i < 2; ++i) r.part[i] = _mm256_fmadd_ps(x.part[i], y.part[i], z.part[i]);
+    return r.whole;
+}
+static inline tiers fma(tiers a, tiers b, tiers c) {
+    return (tiers)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+static inline vec root(vec x) {
+    halves a{x}, r{};
+    for (int i = 0; i < 2; ++i) r.part[i] = _mm256_sqrt_ps(a.part[i]);
+    return r.whole;
+}
+static inline vec gather(const float* table, ivec index) {
+    union {
+        ivec whole;
+        __m256i part[2];
+    } at{index};
+    halves r{};
+    for (int i = 0; i < 2; ++i) r.part[i] = _mm256_i32gather_ps(table, at.part[i], 4);
+    return r.whole;
+}
+static inline vec to_float(ivec i) {
+    union {
+        ivec whole;
+        __m256i part[2];
+    } a{i};
+    halves r{};
+    for (int k = 0; k < 2; ++k) r.part[k] = _mm256_cvtepi32_ps(a.part[k]);
+    return r.whole;
+}
+static inline uint32_t mask_bits(ivec m) {
+    halves a{};
+    a.whole = (vec)m;
+    return (uint32_t)_mm256_movemask_ps(a.part[0]) | (uint32_t)_mm256_movemask_ps(a.part[1]) << 8;
+}
+#else
+static inline vec fma(vec a, vec b, vec c) {
+    for (int i = 0; i < LANES; ++i) a[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return a;
+}
+static inline tiers fma(tiers a, tiers b, tiers c) {
+    for (int i = 0; i < 8; ++i) a[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return a;
+}
+static inline vec root(vec x) {
+    for (int i = 0; i < LANES; ++i) x[i] = __builtin_sqrtf(x[i]);
+    return x;
+}
+static inline vec gather(const float* table, ivec index) {
+    vec r{};
+    for (int i = 0; i < LANES; ++i) r[i] = table[index[i]];
+    return r;
+}
+static inline vec to_float(ivec i) {
+    vec r{};
+    for (int k = 0; k < LANES; ++k) r[k] = (float)i[k];
+    return r;
+}
+static inline uint32_t mask_bits(ivec m) {
+    uint32_t r = 0;
+    for (int i = 0; i < LANES; ++i) r |= (m[i] ? 1u : 0u) << i;
+    return r;
+}
+#endif
+static inline uvec high_product(uvec a, uint32_t b) {
+    for (int i = 0; i < LANES; ++i) a[i] = (uint32_t)(((uint64_t)a[i] * b) >> 32);
+    return a;
+}
+static inline float lane_sum(vec x) {
+    float s[8];
+    for (int i = 0; i < 8; ++i) s[i] = x[i] + x[i + 8];
+    for (int i = 0; i < 4; ++i) s[i] += s[i + 4];
+    return (s[0] + s[2]) + (s[1] + s[3]);
+}
+#endif
+
+static inline float tier_sum(tiers x) { return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7])); }
+
+static inline bool any(ivec m) { return mask_bits(m) != 0; }
+
+static inline float lane_max(vec x) {
+    float r = x[0];
+    for (int i = 1; i < LANES; ++i) r = maximum(x[i], r);
+    return r;
+}
+static inline float lane_min(vec x) {
+    float r = x[0];
+    for (int i = 1; i < LANES; ++i) r = minimum(x[i], r);
+    return r;
+}

@@ -1,0 +1,154 @@
+// The record of one path and its outcome row: same fields as record_numpy.py.
+#pragma once
+
+constexpr float STRESSED = -0.01f;
+constexpr int N_COMPONENT = 7;
+enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES };
+constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
+
+struct Record {
+    // by venue and tier
+    float loss[N_COMPONENT][LANES][MAX_TIER];
+    float liquidated_tier[LANES][MAX_TIER];
+    float adl_notional[LANES][MAX_TIER];
+    float pending[LANES][MAX_TIER];  // deficits of the step, before the fund
+    // by asset; lanes are venues
+    vec liquidated[MAX_ASSET][2];
+    vec coins[MAX_ASSET];
+    vec trough[MAX_ASSET];
+    float index_trough[MAX_ASSET], exogenous_trough[MAX_ASSET], branching[MAX_ASSET];
+    // by venue
+    float surplus[LANES], income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
+    float backlog_total;
+    uint32_t pending_venues;
+};
+
+// Writes one row in the order of kernels/outcome.py.
+struct RowWriter {
+    float* at;
+    void put(float x) { *at++ = maximum(x, 0.0f); }
+};
+
+static inline void write_tiers(RowWriter& row, const float (*table)[MAX_TIER], int n_venue, int n_tier) {
+    tiers all = tsplat(0.0f);
+    for (int v = 0; v <= n_venue; ++v) {
+        const tiers t = v < n_venue ? load_tiers(table[v]) : all;
+        all += t;
+        float sum = 0.0f;
+        for (int i = 0; i < n_tier; ++i) {
+            row.put(t[i]);
+            sum += t[i];
+        }
+        row.put(sum);
+    }
+}
+
+static inline void write_liquidated(RowWriter& row, const Record& r, int n_asset, int n_venue) {
+    float all_assets[2][MAX_ASSET + 1] = {};
+    for (int v = 0; v < n_venue; ++v) {
+        float sum[2] = {0.0f, 0.0f};
+        for (int a = 0; a < n_asset; ++a) {
+            const float x = r.liquidated[a][LONG][v], y = r.liquidated[a][SHORT][v];
+            row.put(x), row.put(y), row.put(x + y);
+            sum[0] += x, sum[1] += y;
+            all_assets[0][a] += x, all_assets[1][a] += y;
+        }
+        row.put(sum[0]), row.put(sum[1]), row.put(sum[0] + sum[1]);
+        all_assets[0][n_asset] += sum[0], all_assets[1][n_asset] += sum[1];
+    }
+    for (int a = 0; a <= n_asset; ++a) {
+        row.put(all_assets[0][a]), row.put(all_assets[1][a]), row.put(all_assets[0][a] + all_assets[1][a]);
+    }
+}
+
+static inline void write_coins(RowWriter& row, const Record& r, int n_asset, int n_venue) {
+    float all[MAX_ASSET + 1] = {};
+    for (int v = 0; v < n_venue; ++v) {
+        float sum = 0.0f;
+        for (int a = 0; a < n_asset; ++a) {
+            row.put(r.coins[a][v]);
+            sum += r.coins[a][v];
+            all[a] += r.coins[a][v];
+        }
+        row.put(sum);
+        all[n_asset] += sum;
+    }
+    for (int a = 0; a <= n_asset; ++a) row.put(all[a]);
+}
+
+static inline void write_closed(RowWriter& row, const PackedScenario& s, const Record& r) {
+    float all = 0.0f;
+    for (int v = 0; v < s.n_venue; ++v) {
+        float forced = 0.0f;
+        for (int a = 0; a < s.n_asset; ++a) forced += r.coins[a][v];
+        const float closed = fma(s.closing_share[v], forced - r.adl_closed[v], r.adl_closed[v]);
+        row.put(closed);
+        all += closed;
+    }
+    row.put(all);
+}
+
+static inline void write_prices(RowWriter& row, const PackedScenario& s, const Record& r) {
+    for (int a = 0; a < s.n_asset; ++a) {
+        const vec low = exponential(r.trough[a]);
+        for (int v = 0; v < s.n_venue; ++v) row.put(s.listed[a * LANES + v] ? 1.0f - low[v] : 0.0f);
+    }
+    for (int a = 0; a < s.n_asset; ++a) row.put(1.0f - exponential(r.index_trough[a]));
+    for (int a = 0; a < s.n_asset; ++a) row.put(1.0f - exponential(r.exogenous_trough[a]));
+    for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] < STRESSED ? -r.index_trough[a] : 0.0f);
+    for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] < STRESSED ? -r.exogenous_trough[a] : 0.0f);
+    for (int a = 0; a < s.n_asset; ++a)
+        row.put(r.exogenous_trough[a] < STRESSED ? r.index_trough[a] / r.exogenous_trough[a] : 0.0f);
+    for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] - r.index_trough[a]);
+}
+
+// Largest notional forced within the window, from the cumulative flow [n_step + 1].
+static inline float worst_window(const float* cumulative, int n_step, int window) {
+    if (window > n_step) window = n_step;
+    float worst = 0.0f;
+    for (int i = 0; i + window <= n_step; ++i) worst = maximum(cumulative[i + window] - cumulative[i], worst);
+    return worst;
+}
+
+static inline void write_row(const PackedScenario& s, Record& r, const float* cumulative, float* out) {
+    RowWriter row{out};
+    for (int v = 0; v < s.n_venue; ++v)
+        store_tiers(r.loss[TOTAL][v], load_tiers(r.loss[MARGIN_LOST][v]) + load_tiers(r.loss[DEFICIT][v]));
+    for (int c = 0; c < N_COMPONENT; ++c) write_tiers(row, r.loss[c], s.n_venue, s.n_tier);
+    write_liquidated(row, r, s.n_asset, s.n_venue);
+    write_coins(row, r, s.n_asset, s.n_venue);
+    write_tiers(row, r.liquidated_tier, s.n_venue, s.n_tier);
+    write_tiers(row, r.adl_notional, s.n_venue, s.n_tier);
+    write_closed(row, s, r);
+    write_prices(row, s, r);
+    float largest = 0.0f;
+    for (int a = 0; a < s.n_asset; ++a) {
+        row.put(r.branching[a]);
+        largest = maximum(r.branching[a], largest);
+    }
+    row.put(largest);
+    float exhausted = 0.0f;
+    for (int v = 0; v < s.n_venue; ++v) {
+        row.put(r.exhaustion[v]);
+        exhausted += r.exhaustion[v] > 0.0f ? 1.0f : 0.0f;
+    }
+    row.put(exhausted);
+    for (int v = 0; v < s.n_venue; ++v) row.put(r.backlog[v]);
+    row.put(r.backlog_total);
+    row.put(worst_window(cumulative, s.n_step, s.window_steps));
+}
+
+// Money in must be money out, per venue, within what float32 sums allow.
+static inline uint32_t check(const PackedScenario& s, const Record& r, const float* fund) {
+    uint32_t status = 0;
+    for (int v = 0; v < s.n_venue; ++v) {
+        const float drawn = tier_sum(load_tiers(r.loss[FUND_DRAW][v])), gained = s.fund[v] + r.income[v];
+        const float gap = gained - drawn - fund[v];
+        if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(fund[v] >= 0.0f)) status |= IDENTITY_BROKEN;
+        const float deficit = tier_sum(load_tiers(r.loss[DEFICIT][v]));
+        const float paid = drawn + tier_sum(load_tiers(r.loss[ADL][v])) + tier_sum(load_tiers(r.loss[BAD_DEBT][v]));
+        const float open = deficit - paid;
+        if (!((open < 0.0f ? -open : open) <= 1e-4f * deficit + 1.0f)) status |= IDENTITY_BROKEN;
+    }
+    return status;
+}

@@ -1,0 +1,147 @@
+"""Recording paths in NumPy: the specification of every field in `kernels.outcome`."""
+
+import numpy as np
+
+from kernels.mechanisms.cascade import MATERIAL
+from kernels.outcome import COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, Layout
+
+STRESSED = -0.01
+"""Exogenous log trough below which a path counts for amplification."""
+
+
+def with_total(values, axes):
+    """`values` with one more entry, the sum, at the end of each of the axes."""
+    for axis in axes:
+        values = np.concatenate([values, values.sum(axis=axis, keepdims=True)], axis=axis)
+    return values
+
+
+class Record:
+    """Running totals of n paths; `rows` turns them into outcome rows."""
+
+    def __init__(self, scenario, n_path):
+        shape = scenario.shape
+        n, a, v, t = n_path, shape.n_asset, shape.n_venue, shape.n_tier
+        self.scenario = scenario
+        self.loss = {name: np.zeros((n, v, t)) for name in COMPONENTS}
+        self.liquidated = np.zeros((n, v, a, 2))
+        self.coins = np.zeros((n, v, a))
+        self.liquidated_tier = np.zeros((n, v, t))
+        self.adl_notional = np.zeros((n, v, t))
+        self.closed = np.zeros((n, v))
+        self.surplus = np.zeros((n, v))
+        self.trough = np.zeros((n, a, v))
+        self.index_trough = np.zeros((n, a))
+        self.exogenous_trough = np.zeros((n, a))
+        self.branching = np.zeros((n, a))
+        self.exhaustion = np.zeros((n, v))
+        self.backlog = np.zeros((n, v))
+        self.backlog_total = np.zeros(n)
+        self.flow = np.zeros((n, shape.n_step))
+        self.pending = np.zeros((n, v, t))  # deficits of the step, before the fund
+
+    def forced(self, path, asset, side, venue, price, notional, lost, deficit, fee, surplus):
+        """Slices executed in a book: all arguments [n] or [n, tier]."""
+        dollars = notional * price[:, None]
+        np.add.at(self.loss["margin_lost"], (path, venue), lost)
+        np.add.at(self.loss["deficit"], (path, venue), deficit)
+        np.add.at(self.loss["fees"], (path, venue), fee)
+        np.add.at(self.pending, (path, venue), deficit)
+        np.add.at(self.surplus, (path, venue), (fee + surplus).sum(axis=1))
+        self.liquidation(path, asset, side, venue, notional, dollars)
+        psi = self.scenario.arrays.closing_share[venue]
+        np.add.at(self.closed, (path, venue), psi * notional.sum(axis=1))
+
+    def deleveraged(self, path, asset, side, venue, notional, margin, forgone, taken):
+        """Bankrupt positions closed against winners: all [n] or [n, tier]."""
+        loss = margin + forgone
+        dollars = notional - np.where(side == 0, 1, -1)[:, None] * margin
+        np.add.at(self.loss["margin_lost"], (path, venue), margin)
+        np.add.at(self.loss["deficit"], (path, venue), loss - margin)
+        np.add.at(self.loss["adl"], (path, venue), forgone)
+        np.add.at(self.adl_notional, (path, venue), taken)
+        self.liquidation(path, asset, side, venue, notional, dollars)
+        np.add.at(self.closed, (path, venue), notional.sum(axis=1))
+
+    def liquidation(self, path, asset, side, venue, notional, dollars):
+        np.add.at(self.liquidated, (path, venue, asset, side), dollars.sum(axis=1))
+        np.add.at(self.coins, (path, venue, asset), notional.sum(axis=1))
+        np.add.at(self.liquidated_tier, (path, venue), dollars)
+        np.add.at(self.flow[:, self.step], path, dollars.sum(axis=1))
+
+    def funds(self, drawn, minutes, spent):
+        """Split the step's deficits between fund and bad debt; note the first exhaustion."""
+        deficit = self.pending.sum(axis=2)
+        share = np.where(deficit > 0, drawn / np.where(deficit > 0, deficit, 1.0), 0.0)[..., None]
+        self.loss["fund_draw"] += share * self.pending
+        self.loss["bad_debt"] += self.pending - share * self.pending
+        self.exhaustion = np.where((self.exhaustion == 0) & spent, minutes, self.exhaustion)
+        self.pending[:] = 0.0
+
+    def prices(self, state):
+        """Troughs after a step."""
+        np.minimum(self.trough, state.price, out=self.trough)
+        index = (state.price * self.scenario.arrays.index_weight).sum(axis=-1)
+        np.minimum(self.index_trough, index, out=self.index_trough)
+        np.minimum(self.exogenous_trough, state.exogenous, out=self.exogenous_trough)
+
+    def cascades(self, path, asset, depth, end):
+        """Branching ratio of the step's cascades."""
+        total = end.flow.sum(axis=(1, 2))
+        material = (total > MATERIAL * depth.sum(axis=1)) & (end.first > 0)
+        ratio = np.where(material, 1 - end.first / np.where(total > 0, total, 1.0), 0.0)
+        self.branching[path, asset] = np.maximum(self.branching[path, asset], ratio)
+
+    def backlogs(self, waiting):
+        """Notional triggered and not executed at the end of the step [path, venue]."""
+        np.maximum(self.backlog, waiting, out=self.backlog)
+        np.maximum(self.backlog_total, waiting.sum(axis=1), out=self.backlog_total)
+
+    def check(self, state):
+        """Money in must be money out, per venue and path."""
+        loss, status = self.loss, state.status
+        start = self.scenario.arrays.fund
+        drawn = loss["fund_draw"].sum(axis=2)
+        broken = np.abs(start + self.surplus - drawn - state.fund) > 1e-9 * (start + self.surplus + 1)
+        paid = loss["fund_draw"] + loss["adl"] + loss["bad_debt"]
+        broken = broken[..., None] | (np.abs(loss["deficit"] - paid) > 1e-9 * (loss["deficit"] + 1))
+        broken |= np.minimum(np.minimum(loss["bad_debt"], loss["adl"]), loss["fund_draw"]) < -1e-6
+        broken |= (state.fund < 0)[..., None]
+        status[broken.any(axis=(1, 2))] |= IDENTITY_BROKEN
+        status[~np.isfinite(state.price).all(axis=(1, 2))] |= NOT_FINITE
+
+    def rows(self, state):
+        """Outcome rows: float64 [path, cell]."""
+        self.check(state)
+        shape = self.scenario.shape
+        layout = Layout(shape)
+        rows = np.zeros((len(state.status), layout.n_cell))
+        self.loss["total"] = self.loss["margin_lost"] + self.loss["deficit"]
+        loss = np.stack([self.loss[name] for name in COMPONENTS], axis=1)
+        stressed = self.exogenous_trough < STRESSED
+        index, exogenous = -self.index_trough * stressed, -self.exogenous_trough * stressed
+        cumulative = np.concatenate([np.zeros((len(rows), 1)), self.flow.cumsum(axis=1)], axis=1)
+        window = min(shape.window_steps, shape.n_step)
+        fields = {
+            "loss": with_total(loss, (2, 3)),
+            "liquidated": with_total(self.liquidated, (1, 2, 3)),
+            "liquidated_coins": with_total(self.coins, (1, 2)),
+            "liquidated_tier": with_total(self.liquidated_tier, (1, 2)),
+            "adl_notional": with_total(self.adl_notional, (1, 2)),
+            "open_interest_closed": with_total(self.closed, (1,)),
+            "fall": (1 - np.exp(self.trough)) * self.scenario.arrays.listed,
+            "index_fall": 1 - np.exp(self.index_trough),
+            "exogenous_fall": 1 - np.exp(self.exogenous_trough),
+            "stressed_index_trough": index,
+            "stressed_exogenous_trough": exogenous,
+            "amplification": np.where(stressed, index / np.where(stressed, exogenous, 1.0), 0.0),
+            "amplification_points": np.maximum(self.exogenous_trough - self.index_trough, 0.0),
+            "branching_ratio": np.append(self.branching, self.branching.max(axis=1, keepdims=True), axis=1),
+            "exhaustion_time": self.exhaustion,
+            "venues_exhausted": (self.exhaustion > 0).sum(axis=1),
+            "backlog": np.append(self.backlog, self.backlog_total[:, None], axis=1),
+            "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
+        }
+        for name, values in fields.items():
+            rows[:, layout.slices[name]] = np.maximum(values, 0.0).reshape(len(rows), -1)
+        return rows

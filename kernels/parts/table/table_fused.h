@@ -1,0 +1,23 @@
+// The distance table: bins from the bits of a float, the same as table_numpy.py.
+#pragma once
+
+constexpr int LOWEST = -13, HIGHEST = 2, PER_OCTAVE_BITS = 4;
+constexpr int N_EDGE = 2 + (HIGHEST - LOWEST) * (1 << PER_OCTAVE_BITS);
+constexpr int BIN_SHIFT = 23 - PER_OCTAVE_BITS;
+constexpr int BIN_OFFSET = ((127 + LOWEST) << PER_OCTAVE_BITS) - 1;
+constexpr float SMALLEST = 1.0f / 8192, LARGEST = 4.0f;
+
+static inline ivec choose(ivec mask, ivec a, ivec b) { return mask ? a : b; }
+static inline int32_t choose(bool mask, int32_t a, int32_t b) { return mask ? a : b; }
+
+template <class F, class I> static inline void locate(F distance, I& bin, F& fraction) {
+    distance = minimum(maximum(distance, F{}), F{} + LARGEST);
+    const auto raw = bits(distance);
+    const auto small = distance < SMALLEST;
+    const auto full = distance >= LARGEST;
+    bin = choose(small, I{}, (raw >> BIN_SHIFT) - BIN_OFFSET);
+    bin = choose(full, I{} + (N_EDGE - 2), bin);
+    const F inside = integer_to_float(raw & ((1 << BIN_SHIFT) - 1)) * (1.0f / (1 << BIN_SHIFT));
+    fraction = select(small, distance * (1.0f / SMALLEST), inside);
+    fraction = select(full, F{} + 1.0f, fraction);
+}

@@ -1,0 +1,20 @@
+"""Draw sites: where in a step a random word belongs. Append-only; a number is never reused.
+
+A site names one use of randomness; `block` counts groups of four words within it, so word w of a
+site is word w % 4 of block w // 4. Numbers from 200 up are kept for users' own mechanisms.
+"""
+
+NORMAL = 1
+"""One word per asset: the normal of its exogenous return."""
+
+MIXING = 2
+"""One word: the Student-t scale of the step, or of the path (then drawn at step 0)."""
+
+COMMON_JUMP = 3
+"""Two words: the number of common jumps in the step, and the normal of their size."""
+
+OWN_JUMP_COUNT = 4
+"""One word per asset: the number of its own jumps in the step."""
+
+OWN_JUMP_SIZE = 5
+"""One word per asset: the normal of their size."""

@@ -1,0 +1,58 @@
+"""The state of paths in the reference engine: what evolves from step to step.
+
+Axes as in `kernels.scenario`, with the path first. Log prices are relative to the start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.scenario import Scenario
+
+
+@dataclass
+class PathState:
+    """All that a step reads and writes."""
+
+    # prices
+    exogenous: np.ndarray  # log price without forced flow [path, asset]
+    fundamental: np.ndarray  # log price that books stand around [path, asset]
+    price: np.ndarray  # log of the last traded price [path, asset, venue]
+
+    # books
+    q: np.ndarray  # normalised consumption [path, asset, venue]
+    memory: np.ndarray  # squared returns remembered, S**2 [path, asset, venue]
+
+    # positions
+    frontier: np.ndarray  # worst distance so far, X [path, asset, side, venue]
+    executed: np.ndarray  # executed frontier, E [path, asset, side, group, venue]
+    survival: np.ndarray  # share that ADL has left [path, asset, side, venue, tier]
+
+    # funds
+    fund: np.ndarray  # USD [path, venue]
+    fund_peak: np.ndarray  # USD [path, venue]
+
+    # status
+    status: np.ndarray  # bits of kernels.outcome, uint32 [path]
+
+
+def initial(scenario: Scenario, n_path: int) -> PathState:
+    """Paths at the start: prices at one, books at rest, calm memory, funds full."""
+    shape, arrays = scenario.shape, scenario.arrays
+    market = (n_path, shape.n_asset, shape.n_venue)
+    funds = np.tile(arrays.fund, (n_path, 1))
+    return PathState(
+        exogenous=np.zeros(market[:2]),
+        fundamental=np.zeros(market[:2]),
+        price=np.zeros(market),
+        q=np.zeros(market),
+        memory=np.broadcast_to(arrays.calm_memory, market).copy(),
+        frontier=np.zeros((n_path, shape.n_asset, 2, shape.n_venue)),
+        executed=np.zeros((n_path, shape.n_asset, 2, shape.n_group, shape.n_venue)),
+        survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),
+        fund=funds,
+        fund_peak=funds.copy(),
+        status=np.zeros(n_path, np.uint32),
+    )
