@@ -67,8 +67,12 @@ class ConfigError(StressError):
 
     @classmethod
     def of(cls, problems: Iterable[Problem]) -> ConfigError:
-        """The error for `problems`, in the order of their places, each said once."""
-        found = sorted(dict.fromkeys(problems), key=_order)
+        """The error for `problems`, each said once: by file as first met, then by line."""
+        unique = list(dict.fromkeys(problems))
+        rank: dict[str, int] = {}
+        for problem in unique:
+            rank.setdefault(_place(problem).file, len(rank))
+        found = sorted(unique, key=lambda p: (rank[(at := _place(p)).file], at.line, at.column))
         lines = [str(problem) for problem in found[:PROBLEMS_SHOWN]]
         if len(found) > PROBLEMS_SHOWN:
             lines.append(f"... and {len(found) - PROBLEMS_SHOWN} more")
@@ -118,6 +122,5 @@ def suggest(given: str, known: Iterable[str]) -> tuple[str, str]:
     return why, f'Did you mean "{close[0]}"?' if close else ""
 
 
-def _order(problem: Problem) -> tuple:
-    place = problem.place or Place("")
-    return (place.file, place.line, place.column)
+def _place(problem: Problem) -> Place:
+    return problem.place or Place("")

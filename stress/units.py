@@ -7,7 +7,8 @@
     DURATION      90s  5m  4h  1d             seconds
     RATE          12/y  0.5/d                 1/year
     DOLLAR_RATE   $2B/m                       USD/second
-    NUMBER        0.6                         1, the one kind that takes no unit
+    NUMBER        0.6  1e6                    1, without a unit
+    COUNT         1000  1e5                   1, without a unit
 
 A year has 365 days: these markets do not close. `m` is a minute, `M` a million.
 Text is converted in exact rational arithmetic and rounded once, so "0.1%" is the float nearest to
@@ -101,8 +102,7 @@ class Unit:
     def _refusal(self, text: str) -> UnitError:
         bare = text.strip()
         if re.fullmatch(r"[+-]?\.?(?:nan|inf|infinity)", bare, re.IGNORECASE):
-            why, suggestion = "every number must be finite", f'Try "{self.example}".'
-            return UnitError(f"{quoted(text)} is not a finite number", why, suggestion)
+            return UnitError(f"{quoted(text)} is not a finite number", "nothing can be computed with it")
         if re.fullmatch(rf"[+-]?{_NUMBER}", bare, re.ASCII):
             sign, number = (bare[0], bare[1:]) if bare[0] in "+-" else ("", bare)
             suffix = "" if "" in self.factors else next(s for s in self.factors if s in self.example)
@@ -176,4 +176,5 @@ RATE = Unit("a rate in time", "12/y", "1/year", "12/y, 2/d or 1/h", _RATES)
 DOLLAR_RATE = Unit(
     "an amount in dollars per time", "$2B/m", "USD/second", "$2B/m or $50k/s", _DOLLAR_RATES, "$"
 )
+COUNT = Unit("a whole number", "1000", "1", "without a unit, 1000 or 1e5", {"": Fraction(1)})
 NUMBER = Unit("a plain number", "0.6", "1", "without a unit, 0.6 or 1e6", {"": Fraction(1)})

@@ -103,7 +103,7 @@ def _written(value: Any, needed: str) -> str:
 
 
 def _whole(text: Any) -> int:
-    value = units.NUMBER.parse(_written(text, "a whole number"))
+    value = units.COUNT.parse(_written(text, "a whole number"))
     if value != int(value):
         raise UnitError(f"{quoted(text)} is not a whole number", "things are counted here")
     return int(Decimal(text.strip().replace("_", "")))

@@ -51,18 +51,26 @@ class WithdrawalOverride(Strict):
     """What is different about the market makers of one market."""
 
     sensitivity: NonNegativeNumber | None = None
+    """In place of `books.withdrawal.sensitivity`."""
     half_life: Duration | None = None
+    """In place of `books.withdrawal.half_life`."""
     floor: Share | None = None
+    """In place of the floor of its venue or `books.withdrawal.floor`."""
 
 
 class BookOverride(Strict):
     """What is different about the book of one market."""
 
     shape: PositiveNumber | None = None
+    """In place of `books.shape`."""
     band: PositivePercentage | None = None
+    """In place of `books.band`."""
     hard_end: PositivePercentage | None = None
+    """In place of `books.hard_end`."""
     refill_half_life: Duration | None = None
+    """In place of `books.refill_half_life`."""
     withdrawal: WithdrawalOverride | None = None
+    """In place of single values of `books.withdrawal`."""
 
 
 def apply(book: Book, override: BookOverride | None, floor: float | None = None) -> Book:

@@ -16,11 +16,11 @@ from stress.config import book
 from stress.config.asset import Asset
 from stress.config.book import Books
 from stress.config.dynamics import Gbm, JumpDiffusion, StudentT
-from stress.config.market import Market
+from stress.config.market import MOST_CLASSES, Market
 from stress.config.origin import Path
 from stress.config.overlay import DepthOverlay, PriceShock, VolatilityOverlay
 from stress.config.run import Correlation, Measures, Run, RunConfig
-from stress.config.tier import Mix, Tier
+from stress.config.tier import MOST_TIERS, Mix, Tier
 from stress.config.venue import Venue
 from stress.errors import quoted, suggest
 
@@ -68,8 +68,10 @@ class Draft:
 
 def check(draft: Draft) -> list[Finding]:
     """Everything that is wrong between the pieces of `draft`."""
-    findings: list[Finding] = []
-    for section in (names, run, tiers, dynamics, correlation, mixes, books, venues, overlays, measures):
+    findings = list(tiers(draft))
+    if not findings:  # else every mix would be at odds with them
+        findings += mixes(draft)
+    for section in (names, run, dynamics, correlation, books, venues, overlays, measures):
         findings += section(draft)
     return findings
 
@@ -218,7 +220,7 @@ def _entries(rows: tuple[tuple[float, ...], ...], assets: tuple[str, ...], path:
 
 def mixes(draft: Draft) -> Iterator[Finding]:
     """Tiers that exist, and shares that add up."""
-    complete = all(draft.tiers.values())
+    complete = all(draft.tiers.values()) and len(draft.tiers) <= MOST_TIERS
     keys = [tier.key for tier in draft.tiers.values() if tier]
     for name, mix in draft.mixes.items():
         if mix is None:
@@ -311,41 +313,39 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
         yield (*path, "maximum_leverage"), f"is above the venue's, {limit}", "it holds for all", ""
     classes = market.maintenance
     yield from adds_up((*path, "maintenance"), (c.share for c in classes), "the shares of the classes")
-    if venue.liquidation.ladder and len(classes) > 3:
-        why = "a venue with a ladder has at most 3"
+    if venue.liquidation.ladder and len(classes) >= MOST_CLASSES:
+        why = f"a venue with a ladder has at most {MOST_CLASSES - 1}"
         yield (*path, "maintenance"), f"has {len(classes)} classes", why, ""
     for i, rule in enumerate(classes):
         if rule.deduction and rule.deduction >= rule.rate:
             why = "no margin would be asked at the start"
             yield (*path, "maintenance", i, "deduction"), "is not below `rate`", why, ""
-    yield from leverage(draft, market, path)
+    yield from leverage(draft, venue, market, path)
     if draft.books and (market.book or venue.market_makers.floor is not None):
         merged = book.apply(draft.books, market.book, venue.market_makers.floor)
-        shared = set(book_shape((*path, "book"), draft.books))
-        yield from (found for found in book_shape((*path, "book"), merged) if found not in shared)
+        shared = {at for at, *_ in book_shape((*path, "book"), draft.books)}
+        yield from (found for found in book_shape((*path, "book"), merged) if found[0] not in shared)
 
 
-def leverage(draft: Draft, market: Market, path: Path) -> Iterator[Finding]:
+def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
     """A mix that is there, and puts nobody above the maximum leverage."""
     if market.mix is None:
         why = "neither the market nor its venue says how leverage is spread"
         yield (*path, "mix"), "is missing", why, f"Defined are: {', '.join(draft.mixes) or 'none'}."
         return
-    if market.mix not in draft.mixes:
+    if market.mix not in draft.mixes and market.mix != venue.mix:
         why, suggestion = suggest(market.mix, draft.mixes)
         yield (*path, "mix"), f"no mix {quoted(market.mix)} is defined", why, suggestion
     mix = draft.mixes.get(market.mix)
     if mix is None or market.maximum_leverage is None:
         return
-    limit = units.LEVERAGE.format(market.maximum_leverage)
-    for tier in draft.tiers.values():
-        if not tier or tier.from_ < market.maximum_leverage:
-            continue
-        sides = [side for side in ("long", "short") if getattr(mix, side).get(tier.key)]
-        if sides:
-            where = f"tier {tier.key} is above the maximum leverage, {limit}"
-            why = f"mix {market.mix} puts {' and '.join(s + 's' for s in sides)} there, where nobody can be"
-            yield (*path, "mix"), where, why, "Give this market a mix of its own."
+    above = [t.key for t in draft.tiers.values() if t and t.from_ >= market.maximum_leverage]
+    keys = [key for key in above if mix.long.get(key) or mix.short.get(key)]
+    if keys:
+        limit = units.LEVERAGE.format(market.maximum_leverage)
+        what = f"tier {', '.join(keys)} is above the maximum leverage, {limit}"
+        why = f"mix {market.mix} puts open interest there, where nobody can be"
+        yield (*path, "mix"), what, why, "Give this market a mix of its own."
 
 
 def overlays(draft: Draft) -> Iterator[Finding]:

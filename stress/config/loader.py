@@ -52,7 +52,7 @@ class _Loader:
         """Parts that could not be read: reported already, so left out of the checks."""
 
     def run_config(self, file: str, overrides: Items[str], text: str | None = None) -> RunConfig:
-        root = self.mapping(file, None, "run config", text)
+        root = self.mapping(file, text=text)
         if isinstance(root, Mapping) and "extends" in root.entries:
             root = self.extended(root)
         if not isinstance(root, Mapping):
@@ -76,7 +76,7 @@ class _Loader:
             self.report(key_place, "extends", "is not one path", "a config extends one file, or none")
             return None
         file = _beside(named.place.file, named.text)
-        base = self.mapping(file, named.place, "run config")
+        base = self.mapping(file, named.place, "extends")
         if base is None:
             return None
         if "extends" in base.entries:
@@ -96,7 +96,7 @@ class _Loader:
                 if not isinstance(node, Scalar) or node.text is None or (section, name) in self.unread:
                     continue
                 named_in = node.place.file if node.place.line else file
-                part = self.mapping(_beside(named_in, node.text), node.place, section[:-1])
+                part = self.mapping(_beside(named_in, node.text), node.place, f"{section}.{name}")
                 if part is None:
                     self.unread.add((section, name))
                 else:
@@ -122,7 +122,7 @@ class _Loader:
         return root
 
     def mapping(
-        self, file: str, named_at: Place | None, kind: str, text: str | None = None
+        self, file: str, named_at: Place | None = None, path: str = "", text: str | None = None
     ) -> Mapping | None:
         """The tree of a file, which must be a mapping; None, and a problem, if it is not."""
         if file in self.trees:
@@ -136,13 +136,13 @@ class _Loader:
             self.problems.append(refused.problem)
             return None
         except _Unreadable as error:
+            what = quoted(_shown(file)) if named_at else "the config"
             place = named_at or Place(_shown(file))
-            problem = f"{quoted(_shown(file))} {error.problem}" if named_at else f"the {kind} {error.problem}"
-            self.report(place, "", problem, error.why, error.suggestion)
+            self.report(place, path, f"{what} {error.problem}", error.why, error.suggestion)
             return None
         if not isinstance(root, Mapping):
             what = "is empty" if root is None else "is not a mapping"
-            why = f"a {kind} consists of `key: value` lines"
+            why = "`key: value` lines are needed"
             self.report(Place(_shown(file), 1, 1), "", f"the file {what}", why)
             return None
         self.trees[file] = root

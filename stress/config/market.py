@@ -15,6 +15,9 @@ from stress.config.base import (
 )
 from stress.config.book import BookOverride
 
+MOST_CLASSES = 4
+"""Maintenance classes of a market; a ladder takes the place of one."""
+
 
 class MaintenanceClass(Strict):
     """Positions under one maintenance rule: margin >= rate x notional - deduction x start notional."""
@@ -38,7 +41,7 @@ class Market(Strict):
     """Highest leverage allowed; the venue's by default, and filled in from there."""
     mix: Text | None = None
     """Leverage mix, a name in `mixes`; the venue's by default, and filled in from there."""
-    maintenance: tuple[MaintenanceClass, ...] = Field(min_length=1, max_length=4)
+    maintenance: tuple[MaintenanceClass, ...] = Field(min_length=1, max_length=MOST_CLASSES)
     """Maintenance classes, at most four; three where the venue has a ladder."""
     book: BookOverride | None = None
     """What is different about its order book."""

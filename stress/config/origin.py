@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from stress.config.tree import Mapping, Node, Sequence
+from stress.config.tree import Mapping, Node, Scalar, Sequence
 from stress.errors import Place, Problem
 
 Path = tuple[str | int, ...]
@@ -42,7 +42,9 @@ class Origin:
 
     def problem(self, path: Path, problem: str, why: str = "", suggestion: str = "") -> Problem:
         """A problem with the value at `path`, or with the nearest thing around it that was written."""
-        _, place, node = self.find(path)
+        written, place, node = self.find(path)
+        if isinstance(node, Scalar):  # what follows was implied by a short form
+            path = written
         at = node.place if node and not isinstance(node, Mapping) else place
         return Problem(at, dotted(path), problem, why, suggestion)
 

@@ -13,9 +13,11 @@ from stress.config.book import Book, Books
 from stress.config.dynamics import Dynamics
 from stress.config.origin import Origin, Source
 from stress.config.overlay import Overlay
-from stress.config.tier import Mix, Tier
+from stress.config.tier import MOST_TIERS, Mix, Tier
 from stress.config.venue import Venue
 from stress.errors import ConfigError, Problem
+
+MOST_ASSETS = MOST_VENUES = 16
 
 
 class About(Strict):
@@ -99,14 +101,15 @@ class RunConfig(Strict):
     """Version of this language."""
     about: About
     run: Run
-    tiers: tuple[Tier, ...] = Field(min_length=1, max_length=8)
+    tiers: tuple[Tier, ...] = Field(min_length=1, max_length=MOST_TIERS)
     """Leverage tiers, ordered, from 0x up without gaps or overlaps; at most eight."""
     dynamics: Dynamics
+    """How prices move when nobody is forced to trade."""
     correlation: CorrelationField
     """One number for all pairs of assets, or a matrix."""
-    assets: dict[str, Asset] = Field(min_length=1, max_length=16)
+    assets: dict[str, Asset] = Field(min_length=1, max_length=MOST_ASSETS)
     """Underlyings: each inline, or the path of a file that holds one; at most sixteen."""
-    venues: dict[str, Venue] = Field(min_length=1, max_length=16)
+    venues: dict[str, Venue] = Field(min_length=1, max_length=MOST_VENUES)
     """Venues: each inline, or the path of a file that holds one; at most sixteen."""
     books: Books
     mixes: dict[str, Mix] = Field(min_length=1)

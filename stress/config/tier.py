@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from stress import units
 from stress.config.base import Leverage, Share, Strict
+
+MOST_TIERS = 8
 
 
 class Tier(Strict):
@@ -52,7 +54,7 @@ class Mix(Strict):
     """By tier, of the longs; they add up to 100%."""
     short: dict[str, Share]
     """By tier, of the shorts; they add up to 100%."""
-    never_forced: Annotated[NeverForced, BeforeValidator(_by_side), WithJsonSchema({})] = NeverForced()
+    never_forced: Annotated[NeverForced, BeforeValidator(_by_side)] = NeverForced()
     """One share, shares by tier, or these for `long` and `short`; 0% where not named."""
 
     @model_validator(mode="before")

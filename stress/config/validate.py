@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from stress.config import check, tree
 from stress.config.asset import Asset
@@ -20,6 +19,7 @@ from stress.config.overlay import Overlay
 from stress.config.run import CorrelationField, Measures, Run, RunConfig
 from stress.config.tier import Mix, Tier
 from stress.config.tree import Mapping, Node, Sequence
+from stress.config.types import fields, tags, type_at
 from stress.config.venue import Venue
 from stress.errors import Problem, quoted, suggest
 from stress.units import UnitError
@@ -154,56 +154,21 @@ NEEDED = {
 
 def _field_help(loc: tuple[str | int, ...]) -> str:
     """What a missing key would say, from the model's own documentation."""
-    model = _type_at(loc[:-1])
-    for name, field in getattr(model, "model_fields", {}).items():
-        if loc[-1] in (name, field.alias) and field.description:
-            return field.description.partition("\n\n")[0].rstrip(".").replace("\n", " ")
-    return ""
+    field = fields(type_at(RunConfig, loc[:-1])).get(str(loc[-1]))
+    return (field.description or "").rstrip(".").replace("\n", " ") if field else ""
 
 
 def _keys(loc: tuple[str | int, ...]) -> list[str]:
     """The keys that a model takes."""
-    model = _type_at(loc)
-    keys = [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
-    return [*keys, "extends"] if model is RunConfig else keys
+    model = type_at(RunConfig, loc)
+    return [*fields(model), "extends"] if model is RunConfig else list(fields(model))
 
 
 def _kinds(loc: tuple[str | int, ...]) -> list[str]:
     """The kinds that a tagged union takes."""
-    union = _type_at(loc)
-    return [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(union)]
+    return list(tags(type_at(RunConfig, loc)))
 
 
 def _choices(expected: str) -> list[str]:
     """The words in pydantic's list of what it expected."""
     return re.findall("'([^']*)'", expected)
-
-
-def _type_at(loc: tuple[str | int, ...]) -> Any:
-    """The type that pydantic expects at `loc`; None where it expects nothing."""
-    kind: Any = RunConfig
-    for key in loc:
-        kind = _bare(kind)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            fields = {field.alias or name: field for name, field in kind.model_fields.items()}
-            kind = fields[str(key)].annotation if key in fields else None
-        elif get_origin(kind) in (Union, UnionType):
-            tags = {get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(kind)}
-            kind = tags.get(key)
-        elif get_origin(kind) is dict:
-            kind = get_args(kind)[1]
-        elif get_origin(kind) is tuple:
-            kind = get_args(kind)[0]
-        else:
-            return None
-    return _bare(kind)
-
-
-def _bare(kind: Any) -> Any:
-    """A type without its annotations, and without the None of an optional one."""
-    while get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    if get_origin(kind) in (Union, UnionType):
-        kinds = [member for member in get_args(kind) if member is not type(None)]
-        return _bare(kinds[0]) if len(kinds) == 1 else kind
-    return kind
