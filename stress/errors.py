@@ -3,6 +3,7 @@
 StressError        1   a bug of ours unless a subclass says otherwise
 ConfigError        2   the config or another input is wrong: message only, no traceback
 CompileError       2   the config is well formed, but describes no market that can be computed
+PathError          1   paths failed: the money did not add up, or a number was not finite
 BackendError       3   the machine lacks what was asked for
 StoreError         4   a disk or folder refused, or a file in it is damaged
 Interrupted       75   stopped from outside; `stress resume` goes on
@@ -81,6 +82,10 @@ class ConfigError(StressError):
 
 class CompileError(ConfigError):
     """The config reads well, but no scenario can be built from it."""
+
+
+class PathError(StressError):
+    """Paths failed, more than may: a bug of ours."""
 
 
 class BackendError(StressError):

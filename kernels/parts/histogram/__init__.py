@@ -13,7 +13,7 @@ bits of mantissa, so 128 equal steps to the octave and half a bin is at most 0.3
 
 Kept per bin: how many values, and the sum of their remainders. A value is its bin's lower edge plus its
 remainder in units of the bin's last place, so count and remainder give the sum of the values in a bin with
-no rounding at all. In the first and last bins the remainder is the whole value, truncated to the units of
+no rounding at all. In bin 1 and the last one the remainder is the whole value, truncated to the units of
 `unit` (and capped at 2^32 of them in the last, which is 7e16 for amounts in dollars).
 
 Kept per cell: sum and sum of squares of the values in units of 2^(exponent - 16), rounded to the nearest,
@@ -52,7 +52,7 @@ def unit(exponent: int) -> np.ndarray:
     """What one unit of remainder is worth in each bin of a cell, float64 [bin]."""
     octave = np.arange(N_OCTAVE * PER_OCTAVE) // PER_OCTAVE + exponent
     place = np.ldexp(1.0, octave - 23)
-    return np.concatenate([[0.0, np.ldexp(1.0, exponent - 24)], place, [overflow_unit(exponent)]])
+    return np.concatenate([[0.0, np.ldexp(1.0, exponent - REMAINDER_BITS)], place, [overflow_unit(exponent)]])
 
 
 def overflow_unit(exponent: int) -> float:

@@ -68,7 +68,7 @@ static inline void add_moments(const float* values, int n, int exponent, uint64_
 // Values outside the octaves that are not zero; returns how many were negative or not finite.
 static inline int64_t add_outside(const float* values, int n, int exponent, const Workspace& work, int64_t* count,
                            int64_t* remainder) {
-    const double low_scale = std::ldexp(1.0, 24 - exponent), cap = std::ldexp(1.0, cap_bits);
+    const double low_scale = std::ldexp(1.0, remainder_bits - exponent), cap = std::ldexp(1.0, cap_bits);
     const double high_scale = std::ldexp(1.0, remainder_bits - octaves - exponent);
     const double upper = std::ldexp(1.0, octaves + exponent);
     int64_t bad = 0;

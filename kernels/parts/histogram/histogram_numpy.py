@@ -44,7 +44,7 @@ def bins(values, exponent: int):
     wide = values.astype(np.float64)
     low, high = place < FIRST, place >= OVERFLOW
     place[low], place[high], place[bits == 0] = UNDERFLOW, OVERFLOW, ZERO
-    remainder[low] = np.ldexp(wide[low], 24 - exponent).astype(np.int64)
+    remainder[low] = np.ldexp(wide[low], REMAINDER_BITS - exponent).astype(np.int64)
     remainder[high] = np.minimum(wide[high] / overflow_unit(exponent), 2.0**CAP_BITS).astype(np.int64)
     return place, remainder
 
