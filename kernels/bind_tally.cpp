@@ -34,8 +34,9 @@ int64_t tally_add(Rows rows, Exponents exponent, Histograms counts, Histograms r
         squares.shape(0) != n)
         throw std::invalid_argument("rows and tally differ in their number of cells");
     if (n_thread <= 0) n_thread = int(std::thread::hardware_concurrency());
-    const TallyArrays arrays{rows.data(),    exponent.data(),        counts.data(), remainders.data(), sums.data(),
-                             squares.data(), int64_t(rows.shape(0)), int(n),        n_thread};
+    const TallyArrays arrays{rows.data(), exponent.data(), counts.data(),          remainders.data(),
+                             sums.data(), squares.data(),  int64_t(rows.shape(0)), int(n),
+                             n_thread};
     nb::gil_scoped_release release;
     return dispatch(arrays);
 }

@@ -41,7 +41,7 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
     packed = {}
     for name in ("depth_level", "depth", "hard_end", "band", "alpha", "refill", "withdrawal",
                  "withdrawal_decay", "calm_memory", "depth_floor", "index_weight", "group_rate",
-                 "group_deduction", "group_partial", "throughput", "listed"):  # fmt: skip
+                 "group_deduction", "group_partial", "throughput", "listed", "fee_rate", "surplus_share"):  # fmt: skip
         fill = 1.0 if name in PADDED_ONE else FAR if name in ("hard_end", "band") else 0.0
         packed[name] = lanes(np.minimum(getattr(arrays, name), FAR), fill)
     # One vector per source venue: its weight in the mark of every venue.
@@ -49,10 +49,18 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
     packed["forced_total"] = lanes(np.swapaxes(arrays.forced_total, 2, 3))
     tiers = [(0, 0)] * 5 + [(0, MAX_TIER - shape.n_tier)]
     packed["rows"] = np.concatenate([np.pad(arrays.forced, tiers), np.pad(arrays.margin, tiers)], axis=-1)
+    # What each bin holds, by tier: a slice of a book reads one short row per bin that it crosses.
+    held = np.pad(np.diff(arrays.forced, axis=4), [(0, 0)] * 4 + [(0, 1), (0, 0)])
+    packed["held"] = np.pad(held, tiers)
+    packed["bin_held"] = lanes(np.swapaxes(held.sum(axis=-1), 3, 4))
+    holders = (held > 0).sum(axis=-1)
+    tier = np.where(holders > 1, -1, np.where(holders == 1, (held > 0).argmax(axis=-1), 0))
+    packed["bin_tier"] = lanes(np.swapaxes(tier, 3, 4))
+    packed["group_empty"] = lanes((arrays.forced[..., -1, :] == 0).all(axis=-1), 1)
     packed["tier_notional"] = np.pad(arrays.tier_notional, tiers[2:])
     packed["edge_fall"], packed["edge_rise"] = np.exp(-EDGES), np.exp(EDGES)
     integers = {"volatility_row": np.int32, "depth_row": np.int32, "adl_policy": np.int32,
-                "listed": np.int32, "group_partial": np.int32,
+                "listed": np.int32, "group_partial": np.int32, "group_empty": np.int32, "bin_tier": np.int32,
                 "common_jump_count": np.uint64, "own_jump_count": np.uint64}  # fmt: skip
     for name in _module().array_names():
         value = packed.get(name, getattr(arrays, name, None))

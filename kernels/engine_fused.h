@@ -22,7 +22,16 @@ struct Market {
     uint32_t thinned[2];   // lanes whose tiers auto-deleveraging has thinned
     bool displaced;        // any book away from rest; otherwise every price equals `last`
     bool behind;           // some frontier is ahead of what has been executed
+    Bins bins[2];
     tiers survival[2][LANES];
+};
+
+// An asset within a step, between its parts.
+struct Work {
+    int asset;
+    vec start;  // displacement before the rounds, percent
+    vec price;  // log price, before and after them
+    bool was_displaced;
 };
 
 class Engine {
@@ -64,7 +73,9 @@ class Engine {
             for (int v = 0; v < s.n_venue; ++v)
                 if (adl_on(s, v, fund[v], peak[v])) on |= 1u << v;
             waiting_venues = 0;
+            n_active = 0;
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
+            if (n_active) cascades();
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
             cumulative[n + 1] = cumulative[n] + flow;
@@ -79,6 +90,9 @@ class Engine {
     Asset asset[MAX_ASSET];
     Market market[MAX_ASSET];
     Record record;
+    Cascade cascade[MAX_ASSET];  // of the assets in `work`
+    Work work[MAX_ASSET];
+    int n_active;
     Returns returns;
     vec jump[MAX_ASSET];
     float fund[LANES], peak[LANES];
@@ -96,6 +110,7 @@ class Engine {
             // `survival` is set when it is first needed: see thin().
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
+            m.bins[LONG].bin = m.bins[SHORT].bin = isplat(-1);
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
         status = 0;
@@ -153,71 +168,92 @@ class Engine {
 
         if (on && (longs || shorts || m.behind)) deleverage_asset(m, a, marked);
 
-        vec price = fma(splat(PERCENT), start, splat(m.fundamental));
-        bool active = false;
-        if (longs || shorts || m.behind)
-            active = force(x, m, a, q, depths, start, monitoring, longs || m.behind, shorts || m.behind, price);
-        if (displaced && !active) ++count[CALM];
-
-        const vec last = was_displaced ? m.price : splat(m.last);
-        m.memory = remember(x.withdrawal, m.memory, price - last);
+        Work& w = work[n_active];
+        w.asset = a;
+        w.start = start;
+        w.price = fma(splat(PERCENT), start, splat(m.fundamental));
+        w.was_displaced = was_displaced;
         m.q = q;
-        m.price = price;
-        m.last = m.fundamental;
-        m.displaced = any(q != 0.0f);
-        trough(x, m, a, price);
-    }
-
-    // The cascade, its fills and losses. Moves `q` and `price`; false where nobody was forced.
-    bool force(const Asset& x, Market& m, int a, vec& q, vec depths, vec start, float monitoring, bool longs,
-               bool shorts, vec& price) {
-        CascadeInput in;
-        in.scenario = &s;
-        in.book = &x.book;
-        in.mark_weight = x.mark_weight;
-        in.asset = a;
-        in.fundamental = m.fundamental;
-        in.permanent = x.permanent;
-        in.monitoring = monitoring;
-        in.q = q;
-        in.depth = depths;
-        in.inverse_depth = select(x.listed, 1.0f / select(x.listed, depths, splat(1.0f)), splat(0.0f));
-        in.live[LONG] = longs;
-        in.live[SHORT] = shorts;
-        in.survival = &m.survival[0][0];
-        vec space[2] = {splat(1e30f), splat(1e30f)};
-        if (x.book.any_limited) {
-            space[LONG] = room(x.book, q, depths, 1.0f);
-            space[SHORT] = room(x.book, q, depths, -1.0f);
-        }
-        Cascade c;
-        for (int side = 0; side < 2; ++side) {
-            in.thinned[side] = m.thinned[side];
-            in.base[side] = m.base[side];
-            in.limit[side] = minimum(space[side], x.throughput);
-            c.frontier[side] = m.frontier[side];
-        }
-        run_cascade(in, c);
-        if (c.rounds == 0) {
+        if (longs || shorts || m.behind) {
+            Cascade& c = cascade[n_active];
+            prepare(x, m, a, depths, monitoring, longs || m.behind, shorts || m.behind, c);
+            if (open_cascade(s, c)) {
+                ++n_active;
+                return;
+            }
             for (int side = 0; side < 2; ++side)
-                if (in.live[side]) pass(m, side);
+                if (c.live[side]) pass(m, side);
             m.behind = false;
             near(x, m);
-            return false;
         }
-        note(a, c, depths, space, x.book.any_limited);
+        if (displaced) ++count[CALM];
+        close(x, m, w);
+    }
+
+    // Memory and troughs after the step.
+    void close(const Asset& x, Market& m, const Work& w) {
+        const vec last = w.was_displaced ? m.price : splat(m.last);
+        m.memory = remember(x.withdrawal, m.memory, w.price - last);
+        m.price = w.price;
+        m.last = m.fundamental;
+        m.displaced = any(m.q != 0.0f);
+        trough(x, m, w.asset, w.price);
+    }
+
+    void prepare(const Asset& x, Market& m, int a, vec depths, float monitoring, bool longs, bool shorts, Cascade& c) {
+        c.asset = a;
+        c.book = &x.book;
+        c.mark_weight = x.mark_weight;
+        c.start_fundamental = m.fundamental;
+        c.permanent = x.permanent;
+        c.monitoring = monitoring;
+        c.start_q = m.q;
+        c.depth = depths;
+        c.inverse_depth = select(x.listed, 1.0f / select(x.listed, depths, splat(1.0f)), splat(0.0f));
+        c.tolerance = TOLERANCE * depths;
+        c.live[LONG] = longs;
+        c.live[SHORT] = shorts;
+        c.survival = &m.survival[0][0];
+        c.bins = m.bins;
+        for (int side = 0; side < 2; ++side) {
+            c.thinned[side] = m.thinned[side];
+            c.base[side] = m.base[side];
+            c.limit[side] = x.throughput;
+            if (x.book.any_limited)
+                c.limit[side] = minimum(room(x.book, m.q, depths, side == LONG ? 1.0f : -1.0f), x.throughput);
+            c.frontier[side] = m.frontier[side];
+        }
+    }
+
+    // The cascades of a step, their fills and losses.
+    void cascades() {
+        int running[MAX_ASSET], n_running = n_active;
+        for (int i = 0; i < n_active; ++i) running[i] = i;
+        while (n_running) {
+            int left = 0;
+            for (int i = 0; i < n_running; ++i)
+                if (next_round(s, cascade[running[i]])) running[left++] = running[i];
+            n_running = left;
+        }
+        for (int i = 0; i < n_active; ++i) finish_cascade(work[i], cascade[i]);
+    }
+
+    void finish_cascade(Work& w, const Cascade& c) {
+        const Asset& x = asset[w.asset];
+        Market& m = market[w.asset];
+        note(w.asset, x, c);
         const vec moved = displacement(x.book, c.q);
-        const vec mean = mean_displacement(x.book, start, moved);
+        const vec mean = mean_displacement(x.book, w.start, moved);
         const float middle = 0.5f * (m.fundamental + c.fundamental);
         const vec fill = exponential(fma(splat(PERCENT), mean, splat(middle)));
         m.fundamental = c.fundamental;
-        q = c.q;
-        price = fma(splat(PERCENT), moved, splat(c.fundamental));
+        m.q = c.q;
+        w.price = fma(splat(PERCENT), moved, splat(c.fundamental));
         m.behind = false;
         for (int side = 0; side < 2; ++side)
-            if (in.live[side]) execute(m, a, side, c, fill);
+            if (c.live[side]) execute(m, w.asset, side, c, fill);
         near(x, m);
-        return true;
+        close(x, m, w);
     }
 
     // Frontiers that passed nobody are executed as they stand.
@@ -230,7 +266,7 @@ class Engine {
             m.nearest[side] = lane_min(select(x.listed, m.frontier[side], splat(LARGEST)));
     }
 
-    void note(int a, const Cascade& c, vec depths, const vec* space, bool any_limited) {
+    void note(int a, const Asset& x, const Cascade& c) {
         ++count[ACTIVE];
         count[ROUNDS] += c.rounds;
         const bool sold = any(c.flow[LONG] > 0.0f), bought = any(c.flow[SHORT] > 0.0f);
@@ -239,11 +275,14 @@ class Engine {
             ++count[CUT];
             status |= UNCONVERGED;
         }
-        if (any_limited)
-            for (int side = 0; side < 2; ++side)
-                if (any((c.wanted[side] > space[side]) & (c.flow[side] >= space[side]))) status |= EXHAUSTED;
-        if (c.first > 0.0f && c.total > MATERIAL * lane_sum(depths))
-            record.branching[a] = maximum(1.0f - c.first / c.total, record.branching[a]);
+        if (x.book.any_limited)
+            for (int side = 0; side < 2; ++side) {
+                const vec space = room(x.book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
+                if (any((c.wanted[side] > space) & (c.flow[side] >= space))) status |= EXHAUSTED;
+            }
+        const float total = lane_sum(c.flow[LONG] + c.flow[SHORT]);
+        if (c.first > 0.0f && total > MATERIAL * lane_sum(c.depth))
+            record.branching[a] = maximum(1.0f - c.first / total, record.branching[a]);
     }
 
     // Advance the executed frontiers of one side by its flow and settle every slice at its fill.
@@ -271,35 +310,66 @@ class Engine {
         record.liquidated[a][side] += dollars;
         record.coins[a] += flowed;
         flow += lane_sum(dollars);
-        for (uint32_t rest = mask_bits(flowed > 0.0f); rest; rest &= rest - 1)
-            settle_slice(m, a, side, __builtin_ctz(rest), before, fill);
+        const uint32_t flowing = mask_bits(flowed > 0.0f);
+        count[FLUSHES] += __builtin_popcount(flowing);
+        record.pending_venues |= flowing;
+        settle_slices(m, a, side, flowing, before, fill);
     }
 
-    void settle_slice(const Market& m, int a, int side, int v, const vec* before, vec fill) {
-        ++count[FLUSHES];
-        const float price = fill[v];
-        tiers notional = tsplat(0.0f), lost = notional, deficit = notional, fee = notional, surplus = notional;
-        const bool thinned = m.thinned[side] >> v & 1;
+    // Losses of the slices between the frontiers `before` and now, group by group.
+    void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
+        Span where;
         for (int g = 0; g < s.n_group; ++g) {
-            const float start = before[g][v], end = m.executed[side][g][v];
-            if (!(end > start)) continue;
-            const Group r = group(s, a, side, g, v);
-            Slice slice = slice_losses(r, start, end, price);
-            if (thinned) {
-                const tiers left = m.survival[side][v];
-                slice.notional *= left, slice.lost *= left, slice.deficit *= left, slice.left *= left;
+            const int at = (a * 2 + side) * s.n_group + g;
+            ivec empty, partial;
+            __builtin_memcpy(&empty, s.group_empty + at * LANES, sizeof empty);
+            __builtin_memcpy(&partial, s.group_partial + at * LANES, sizeof partial);
+            const uint32_t here = flowing & ~mask_bits(empty != 0);
+            if (!here) continue;
+            // Groups share their frontiers unless auto-deleveraging or a backlog has parted them.
+            if (g == 0 || any((before[g] != before[0]) | (m.executed[side][g] != m.executed[side][0])) ||
+                !(flowing & ~mask_bits(load_integers(s.group_empty, at - g) != 0)))
+                where = span(s, side, before[g], m.executed[side][g]);
+            const Slices r = slices_of(s, a, side, g, where, fill);
+            const FeesOfLanes f = fees(s, r, fill, partial);
+            const uint32_t hard = here & (r.hard | m.thinned[side]);
+            const vec dollars = r.notional * fill, gain = f.fee + f.surplus;
+            for (uint32_t rest = here & ~hard; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest), t = r.tier[v];
+                record.loss[MARGIN_LOST][v][t] += r.lost[v];
+                record.loss[FEES][v][t] += f.fee[v];
+                record.liquidated_tier[v][t] += dollars[v];
+                record.surplus[v] += gain[v];
+                record.loss[DEFICIT][v][t] += r.deficit[v];
+                record.pending[v][t] += r.deficit[v];
             }
-            const Fees f = fees(s, v, slice, price, r.partial);
-            notional += slice.notional, lost += slice.lost, deficit += slice.deficit;
-            fee += f.fee, surplus += f.surplus;
+            for (uint32_t rest = hard; rest; rest &= rest - 1)
+                settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
         }
-        add_tiers(record.loss[MARGIN_LOST][v], lost);
-        add_tiers(record.loss[DEFICIT][v], deficit);
-        add_tiers(record.loss[FEES][v], fee);
-        add_tiers(record.pending[v], deficit);
-        add_tiers(record.liquidated_tier[v], notional * price);
-        record.surplus[v] += tier_sum(fee + surplus);
-        record.pending_venues |= 1u << v;
+    }
+
+    static ivec load_integers(const int32_t* table, int row) {
+        ivec v;
+        __builtin_memcpy(&v, table + row * LANES, sizeof v);
+        return v;
+    }
+
+    void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
+        const float start = before[v], end = m.executed[side][g][v], price = fill[v];
+        if (!(end > start)) return;
+        Slice slice = slice_losses(s, a, side, g, v, start, end, price);
+        if (m.thinned[side] >> v & 1) {
+            const tiers left = m.survival[side][v];
+            slice.notional *= left, slice.lost *= left, slice.deficit *= left, slice.left *= left;
+        }
+        const int at = ((a * 2 + side) * s.n_group + g) * LANES + v;
+        const Fees f = fees(s, v, slice, price, s.group_partial[at] != 0);
+        add_tiers(record.loss[MARGIN_LOST][v], slice.lost);
+        add_tiers(record.loss[DEFICIT][v], slice.deficit);
+        add_tiers(record.loss[FEES][v], f.fee);
+        add_tiers(record.pending[v], slice.deficit);
+        add_tiers(record.liquidated_tier[v], slice.notional * price);
+        record.surplus[v] += tier_sum(f.fee + f.surplus);
     }
 
     tiers alive(const Market& m, int side, int v) const {

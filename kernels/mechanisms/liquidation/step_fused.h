@@ -73,16 +73,26 @@ static inline Group group(const PackedScenario& s, int asset, int side, int g, i
 
 static inline float consumed(float price, int side) { return side == LONG ? 1.0f - price : price - 1.0f; }
 
+// The bins that sixteen frontiers lie in, kept from round to round: most moves stay within a bin.
+struct Bins {
+    ivec bin;
+    vec low, held;  // cumulative notional at the lower edge, and what the bin holds
+};
+
 // Notional of sixteen markets with thresholds up to `reached`, nobody deleveraged.
-static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached) {
-    const float* table = s.forced_total + (int64_t)(asset * 2 + side) * N_EDGE * LANES;
+static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins) {
     ivec bin;
     vec fraction;
     locate(reached, bin, fraction);
-    const ivec lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const ivec at = bin * LANES + lanes;
-    const vec low = gather(table, at), high = gather(table + LANES, at);
-    return fma(fraction, high - low, low);
+    const ivec changed = bin != bins.bin;
+    if (any(changed)) {
+        const float* table = s.forced_total + (int64_t)(asset * 2 + side) * N_EDGE * LANES;
+        const ivec at = bin * LANES + LANE;
+        bins.low = gather(table, at);
+        bins.held = gather(table + LANES, at) - bins.low;
+        bins.bin = bin;
+    }
+    return fma(fraction, bins.held, bins.low);
 }
 
 // The same for one market whose tiers have been thinned by auto-deleveraging.
@@ -118,21 +128,122 @@ struct Slice {
 };
 
 // What the holders of a group between two frontiers lose when they are closed at one price.
-static inline Slice slice_losses(const Group& r, float start, float end, float price) {
-    const float loss = consumed(price, r.side);
-    const Amounts from = r.amounts(r.place(start)), to = r.amounts(r.place(end));
+//
+// Bin by bin: within one, holders are even in distance and their margin is straight, so that every
+// term is positive and nothing cancels. The same integrals as the differences of step_numpy.py.
+static inline Slice slice_losses(const PackedScenario& s, int asset, int side, int g, int venue, float start,
+                                 float end, float price) {
+    const Group r = group(s, asset, side, g, venue);
+    const float* held = s.held + (r.rows - s.rows) / 2;
+    const float loss = consumed(price, side);
+    int bin, last;
+    float from, until;
+    locate(start, bin, from);
+    locate(end, last, until);
+    tiers notional = tsplat(0.0f), margin = notional, deficit = notional;
+    float low = r.threshold_margin(bin);
+    for (;; ++bin, from = 0.0f) {
+        const float to = bin == last ? until : 1.0f;
+        const float high = r.threshold_margin(bin + 1), slope = high - low;
+        const tiers row = load_tiers(held + bin * MAX_TIER), part = (to - from) * row;
+        notional += part;
+        margin += fma(0.5f * (from + to), slope, low) * part;
+        if (!r.partial && loss > fma(from, slope, low)) {
+            const float reach = minimum((loss - low) / slope, to);
+            deficit += (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * row);
+        }
+        if (bin == last) break;
+        low = high;
+    }
     Slice slice;
-    slice.notional = to.forced - from.forced;
-    slice.deficit = tsplat(0.0f);
-    if (!r.partial) {
-        const float bankrupt = r.bankrupt_distance(price);
-        if (bankrupt > start) {
-            const Amounts until = bankrupt < end ? r.amounts(r.place(bankrupt)) : to;
-            slice.deficit = loss * (until.forced - from.forced) - (until.margin - from.margin);
-            slice.deficit = maximum(slice.deficit, tsplat(0.0f));
+    slice.notional = notional;
+    slice.deficit = deficit;
+    slice.lost = loss * notional - deficit;
+    slice.left = margin - slice.lost;
+    return slice;
+}
+
+// The same for one group of sixteen markets at once, where no slice crosses more than one edge and
+// all that it holds is of one tier; the other lanes are `hard` and go through slice_losses.
+struct Slices {
+    vec notional, lost, deficit, left;
+    ivec tier;
+    uint32_t hard;
+};
+
+// Where the slices of one side of an asset lie.
+struct Span {
+    ivec first, last;         // bins of their ends
+    vec from, until;          // fractions of these bins
+    vec low, middle, high;    // exponentials at the edges: below, between or above, above
+    ivec two;                 // lanes that cross an edge
+    uint32_t hard;
+};
+
+static inline Span span(const PackedScenario& s, int side, vec start, vec end) {
+    Span p;
+    locate(start, p.first, p.from);
+    locate(end, p.last, p.until);
+    p.two = p.last > p.first;
+    p.hard = mask_bits(p.last > p.first + 1);
+    const float* edge = side == LONG ? s.edge_fall : s.edge_rise;
+    p.low = gather(edge, p.first);
+    p.middle = gather(edge + 1, p.first);
+    p.high = any(p.two) ? gather(edge + 1, p.last) : p.middle;
+    return p;
+}
+
+static inline ivec gather_integer(const int32_t* table, ivec index) {
+    return bits(gather((const float*)table, index));
+}
+
+static inline Slices slices_of(const PackedScenario& s, int asset, int side, int g, const Span& p, vec price) {
+    const int at = (asset * 2 + side) * s.n_group + g;
+    const int64_t table = (int64_t)at * N_EDGE * LANES;
+    const vec rate = load(s.group_rate, at), deduction = load(s.group_deduction, at);
+    ivec partial;
+    __builtin_memcpy(&partial, s.group_partial + at * LANES, sizeof partial);
+    const vec base = (side == LONG ? 1.0f : -1.0f) - deduction;
+    const vec factor = side == LONG ? rate - 1.0f : rate + 1.0f;
+    const vec low = fma(factor, p.low, base), middle = fma(factor, p.middle, base);
+    const vec loss = side == LONG ? 1.0f - price : price - 1.0f;
+    const vec zero = splat(0.0f);
+
+    Slices r;
+    ivec where = p.first * LANES + LANE;
+    r.tier = gather_integer(s.bin_tier + table, where);
+    r.hard = p.hard | mask_bits(r.tier < 0);
+    const vec row = gather(s.bin_held + table, where);
+    const vec to = select(p.two, splat(1.0f), p.until);
+    vec slope = middle - low;
+    vec part = (to - p.from) * row;
+    r.notional = part;
+    vec margin = fma(0.5f * (p.from + to), slope, low) * part;
+    r.deficit = zero;
+    const ivec bankrupt = (loss > fma(p.from, slope, low)) & (partial == 0);
+    if (any(bankrupt)) {
+        const vec reach = minimum((loss - low) / slope, to);
+        r.deficit = select(bankrupt, (loss - fma(0.5f * (p.from + reach), slope, low)) * ((reach - p.from) * row), zero);
+    }
+    if (any(p.two)) {
+        where = p.last * LANES + LANE;
+        const ivec tier = gather_integer(s.bin_tier + table, where);
+        const vec next = select(p.two, gather(s.bin_held + table, where), zero);
+        // An empty bin is of no tier.
+        r.hard |= mask_bits((tier != r.tier) & (next > 0.0f) & (row > 0.0f));
+        r.tier = row > 0.0f ? r.tier : tier;
+        const vec high = fma(factor, p.high, base);
+        slope = high - middle;
+        part = p.until * next;
+        r.notional = r.notional + part;
+        margin = fma(fma(0.5f * p.until, slope, middle), part, margin);
+        const ivec beyond = (loss > middle) & (partial == 0) & p.two;
+        if (any(beyond)) {
+            const vec reach = minimum((loss - middle) / slope, p.until);
+            r.deficit = r.deficit + select(beyond, (loss - fma(0.5f * reach, slope, middle)) * (reach * next), zero);
         }
     }
-    slice.lost = loss * slice.notional - slice.deficit;
-    slice.left = (to.margin - from.margin) - slice.lost;
-    return slice;
+    r.lost = loss * r.notional - r.deficit;
+    r.left = margin - r.lost;
+    return r;
 }

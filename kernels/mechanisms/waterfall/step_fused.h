@@ -11,4 +11,14 @@ static inline Fees fees(const PackedScenario& s, int venue, const Slice& slice, 
     return {fee, (partial ? 0.0f : s.surplus_share[venue]) * (available - fee)};
 }
 
+struct FeesOfLanes {
+    vec fee, surplus;
+};
+
+static inline FeesOfLanes fees(const PackedScenario& s, const Slices& slices, vec price, ivec partial) {
+    const vec zero = splat(0.0f), available = maximum(slices.left, zero);
+    const vec fee = minimum(load(s.fee_rate, 0) * price * slices.notional, available);
+    return {fee, select(partial != 0, zero, load(s.surplus_share, 0)) * (available - fee)};
+}
+
 static inline float fund_draw(float fund, float deficit) { return minimum(fund, deficit); }

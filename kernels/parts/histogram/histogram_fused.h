@@ -66,8 +66,8 @@ static inline void add_moments(const float* values, int n, int exponent, uint64_
 }
 
 // Values outside the octaves that are not zero; returns how many were negative or not finite.
-static inline int64_t add_outside(const float* values, int n, int exponent, const Workspace& work, int64_t* count,
-                           int64_t* remainder) {
+static inline int64_t add_outside(const float* values, int n, int exponent, const Workspace& work,
+                                  int64_t* count, int64_t* remainder) {
     const double low_scale = std::ldexp(1.0, remainder_bits - exponent), cap = std::ldexp(1.0, cap_bits);
     const double high_scale = std::ldexp(1.0, remainder_bits - octaves - exponent);
     const double upper = std::ldexp(1.0, octaves + exponent);
@@ -81,7 +81,9 @@ static inline int64_t add_outside(const float* values, int n, int exponent, cons
         }
         const int bin = value < upper ? underflow : overflow;
         count[bin] += 1;
-        remainder[bin] += int64_t(bin == underflow ? value * low_scale : value * high_scale < cap ? value * high_scale : cap);
+        remainder[bin] += int64_t(bin == underflow           ? value * low_scale
+                                  : value * high_scale < cap ? value * high_scale
+                                                             : cap);
     }
     return bad;
 }
@@ -108,8 +110,7 @@ static inline int64_t add_cell(const float* values, int n, int cell, const Cells
     if (zeros == n) return 0;
     uint64_t* filled = work.filled + 1;
     for (int i = 0; i < n; ++i)
-        filled[work.place[i]] +=
-            (uint64_t(1) << count_shift) + (work.bits[i] & ((1u << remainder_bits) - 1));
+        filled[work.place[i]] += (uint64_t(1) << count_shift) + (work.bits[i] & ((1u << remainder_bits) - 1));
     for (int place = smallest; place <= largest; ++place) {
         count[first + place] += filled[place] >> count_shift;
         remainder[first + place] += filled[place] & ((uint64_t(1) << count_shift) - 1);
@@ -122,8 +123,8 @@ static inline int64_t add_cell(const float* values, int n, int cell, const Cells
 
 // Count `block` cells, from `first_cell`, of rows [path][cell]: turned over so that each histogram
 // is filled in one go while it lies in the cache. Returns how many values were negative or not finite.
-static inline int64_t add_block(const float* rows, int64_t n_path, int n_cell, int first_cell, const Cells& cells,
-                         Workspace& work) {
+static inline int64_t add_block(const float* rows, int64_t n_path, int n_cell, int first_cell,
+                                const Cells& cells, Workspace& work) {
     const int n_here = n_cell - first_cell < block ? n_cell - first_cell : block;
     int64_t bad = 0;
     for (int64_t start = 0; start < n_path; start += batch) {

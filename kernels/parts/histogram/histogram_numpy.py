@@ -66,5 +66,3 @@ def add_integer(words, value: int) -> None:
     """Add to an integer of two words, low and high: uint64 [word], in place."""
     result = int(words[0]) + (int(words[1]) << 64) + value
     words[0], words[1] = result & (2**64 - 1), result >> 64
-
-

@@ -11,6 +11,8 @@ typedef int32_t ivec __attribute__((vector_size(64)));
 typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
 
+static const ivec LANE = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
 static inline vec splat(float x) { return vec{} + x; }
 static inline ivec isplat(int32_t x) { return ivec{} + x; }
 static inline uvec usplat(uint32_t x) { return uvec{} + x; }
