@@ -1,1 +1,45 @@
-"""What to run, and what it means."""
+"""What to run, and what it means: stress tests of liquidation cascades in leveraged crypto markets.
+
+    import stress
+
+    run = stress.run("configs/oct-2025.yaml", paths=100_000)
+    run.cube.loss_es.sel(component="total", tier="all", level=0.99)
+
+Everything is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stress.errors import (
+        BackendError,
+        CompileError,
+        ConfigError,
+        Interrupted,
+        PathError,
+        StoreError,
+        StressError,
+    )
+    from stress.runs import Run, open_run, resume, run
+
+__all__ = [
+    "BackendError",
+    "CompileError",
+    "ConfigError",
+    "Interrupted",
+    "PathError",
+    "Run",
+    "StoreError",
+    "StressError",
+    "open_run",
+    "resume",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "stress.errors" if name.endswith(("Error", "Interrupted")) else "stress.runs"
+    return getattr(import_module(home), name)

@@ -1,0 +1,271 @@
+"""The cube: what a tally says, as labelled arrays with units, definitions and intervals.
+
+`fields.yml` owns every name; one that is not in it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import yaml
+
+from kernels.outcome import COMPONENTS, COUNTERS, SIDES, STATUS
+from kernels.scenario import Scenario, ScenarioShape
+from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
+from stress.measures.distribution import Distribution, distribution
+from stress.measures.expected_shortfall import FEW, expected_shortfall, n_beyond
+from stress.measures.quantile import quantile
+from stress.tally import N_WORST, Tally
+
+ALL = "all"
+THRESHOLDS = tuple(m * 10.0**e for e in range(6, 12) for m in (1, 2, 5))
+
+
+@cache
+def definitions() -> dict[str, dict[str, Any]]:
+    """The contents of fields.yml."""
+    return yaml.safe_load(resources.files("stress").joinpath("fields.yml").read_text("utf-8"))
+
+
+def cube(
+    tally: Tally,
+    scenario: Scenario,
+    name: str,
+    levels: Sequence[float],
+    confidence: float,
+    static: Any = None,
+) -> xr.Dataset:
+    """Everything the run's paths say: a dataset whose variables are those of fields.yml.
+
+    levels, confidence: of quantiles and expected shortfalls, of intervals
+    static            : the static response of the scenario, see `stress.static_response`
+    """
+    builder = Builder(tally, scenario.shape, levels, confidence)
+    for field in definitions()["fields"]:
+        builder.add_field(field)
+    add_shares(builder, scenario)
+    add_probabilities(builder)
+    add_amplification(builder)
+    add_counts(builder)
+    if static is not None:
+        add_static_response(builder, static)
+    return builder.dataset(name)
+
+
+def coordinates(shape: ScenarioShape, levels: Sequence[float]) -> dict[str, Any]:
+    """Labels of every dim that does not depend on what is in the run."""
+    return {
+        "component": list(COMPONENTS),
+        "venue": [*shape.venues, ALL],
+        "asset": [*shape.assets, ALL],
+        "side": [*SIDES, "both"],
+        "tier": [*shape.tiers, ALL],
+        "level": np.array(levels, np.float64),
+        "threshold": np.array(THRESHOLDS),
+        "n_exhausted": np.arange(1, shape.n_venue + 1),
+        "rank": np.arange(1, N_WORST + 1),
+        "path_status": ["ok", *(word for word, _ in STATUS.values())],
+        "counter": list(COUNTERS),
+    }
+
+
+class Builder:
+    """Puts variables together; each must be in fields.yml and have the dims it has there."""
+
+    def __init__(self, tally: Tally, shape: ScenarioShape, levels: Sequence[float], confidence: float):
+        self.tally, self.shape, self.confidence = tally, shape, confidence
+        self.levels = tuple(levels)
+        self.labels = coordinates(shape, levels)
+        self.variables: dict[str, xr.Variable] = {}
+        self.n_path = tally.n_counted
+
+    def distributions(self, field: str, over: str | None = None) -> np.ndarray:
+        """The distribution of every cell of a field, an array of objects in the row's own shape."""
+        cells = np.arange(self.tally.layout.n_cell)[self.tally.layout.slices[field]]
+        found = np.empty(len(cells), object)
+        for i, cell in enumerate(cells):
+            found[i] = distribution(self.tally, cell, self._n_over(over, cell, i))
+        return found.reshape(self.tally.layout.shapes[field])
+
+    def _n_over(self, over: str | None, cell: int, asset: int) -> int | None:
+        """How many paths count: None for all; those in stress; those in which the cell is not zero."""
+        if over is None:
+            return None
+        if over == "stressed":
+            cell = self.tally.layout.slices["stressed_exogenous_trough"].start + asset
+        return self.n_path - int(self.tally.counts[cell, 0])
+
+    def add_field(self, field: str) -> None:
+        """All statistics of one block of the row."""
+        cells = self.distributions(field, definitions()["fields"][field].get("over"))
+        for statistic, measure in STATISTICS.items():
+            by_level = "level" in definitions()["statistics"][statistic].get("dims", ())
+            self.add(f"{field}_{statistic}", self.estimate(cells, partial(measure, self), by_level))
+
+    def estimate(self, cells, measure: Callable[[Distribution], Estimate], by_level=False) -> Estimate:
+        """One measure of every cell, [*cells, level?]."""
+        found = [measure(cell) for cell in cells.ravel()]
+        shape = cells.shape + ((len(self.levels),) if by_level else ())
+        parts = ("value", "lower", "upper")
+        return Estimate(*(np.array([getattr(e, p) for e in found]).reshape(shape) for p in parts))
+
+    def add(self, name: str, values: Estimate | np.ndarray) -> None:
+        """One variable, and the ends of its interval if it is an estimate."""
+        attributes = describe(name)
+        dims = attributes.pop("dims")
+        if not isinstance(values, Estimate):
+            self.variables[name] = self._variable(dims, values, attributes)
+            return
+        attributes["ancillary_variables"] = f"{name}_lower {name}_upper"
+        attributes |= self._warning(name)
+        self.variables[name] = self._variable(dims, values.value, attributes)
+        for end, bound in (("lower", values.lower), ("upper", values.upper)):
+            self.variables[f"{name}_{end}"] = self._variable(dims, bound, describe_bound(attributes, end))
+
+    def _variable(self, dims: Sequence[str], values, attributes: dict[str, Any]) -> xr.Variable:
+        values = np.asarray(values)
+        for axis, dim in enumerate(dims):
+            n_label = len(self.labels.get(dim, ())) or values.shape[axis]
+            if values.shape[axis] == n_label - 1:  # no total of this one
+                padding = [(0, 0)] * values.ndim
+                padding[axis] = (0, 1)
+                values = np.pad(values, padding, constant_values=np.nan)
+        return xr.Variable(("scenario", *dims), values[None], attributes)
+
+    def _warning(self, name: str) -> dict[str, str]:
+        if not name.endswith("_es"):
+            return {}
+        few = [f"{level:.6g}" for level in self.levels if n_beyond(self.n_path, level) < FEW]
+        if not few:
+            return {}
+        levels = ", ".join(few)
+        return {"warning": f"fewer than {FEW} paths lie beyond level {levels}: intervals are a rough guide"}
+
+    def dataset(self, name: str) -> xr.Dataset:
+        """All variables, with the coordinates that they use."""
+        used = {dim for variable in self.variables.values() for dim in variable.dims}
+        known = definitions()["coordinates"]
+        attributes = {
+            dim: {"long_name": e["long_name"], "definition": e["definition"]} for dim, e in known.items()
+        }
+        for dim, entry in known.items():
+            if entry["unit"]:
+                attributes[dim]["units"] = entry["unit"]
+        coords = {"scenario": [name]} | {dim: v for dim, v in self.labels.items() if dim in used}
+        variables = {dim: xr.Variable(dim, values, attributes[dim]) for dim, values in coords.items()}
+        return xr.Dataset(self.variables, variables)
+
+
+STATISTICS: dict[str, Callable[[Builder, Distribution], Estimate]] = {
+    "mean": lambda builder, values: moments.mean(values, builder.confidence),
+    "sd": lambda builder, values: moments.standard_deviation(values, builder.confidence),
+    "median": lambda builder, values: first(quantile(values, [0.5], builder.confidence)),
+    "var": lambda builder, values: quantile(values, builder.levels, builder.confidence),
+    "es": lambda builder, values: expected_shortfall(values, builder.levels, builder.confidence),
+}
+
+
+def first(estimate: Estimate) -> Estimate:
+    """The first of an array of estimates."""
+    return Estimate(estimate.value[0], estimate.lower[0], estimate.upper[0])
+
+
+def add_shares(builder: Builder, scenario: Scenario) -> None:
+    """Open interest, how much of it was liquidated, and how much of that was long."""
+    notional = scenario.arrays.tier_notional[:, 0].sum(axis=-1).T
+    notional = np.concatenate([notional, notional.sum(axis=0, keepdims=True)])
+    notional = np.concatenate([notional, notional.sum(axis=1, keepdims=True)], axis=1)
+    builder.add("open_interest", notional)
+    per_dollar = np.where(notional > 0, 1 / np.where(notional > 0, notional, 1.0), np.nan)
+    cells = builder.distributions("liquidated_coins")
+    for statistic in ("mean", "median", "var"):
+        by_level = statistic == "var"
+        found = builder.estimate(cells, partial(STATISTICS[statistic], builder), by_level)
+        builder.add(
+            f"liquidated_share_{statistic}", found.scaled(per_dollar[..., None] if by_level else per_dollar)
+        )
+    sides = builder.distributions("liquidated")
+    shares = [
+        stacked([moments.share(longs, shorts, both, builder.confidence) for longs, shorts, both in venue])
+        for venue in sides
+    ]
+    builder.add("long_share", stacked(shares))
+
+
+def add_probabilities(builder: Builder) -> None:
+    """Exceedance of losses; exhaustion of funds, one by one and together."""
+    confidence, n_venue = builder.confidence, builder.shape.n_venue
+    losses = builder.distributions("loss")[0, :, -1]
+    found = [probability.exceedance(values, THRESHOLDS, confidence) for values in losses]
+    builder.add("loss_exceedance", stacked(found))
+    funds = [*builder.distributions("exhaustion_time"), builder.distributions("venues_exhausted").item()]
+    builder.add("exhaustion_probability", stacked([probability.exhaustion(f, confidence) for f in funds]))
+    builder.add("joint_exhaustion_probability", probability.at_least(funds[-1], n_venue, confidence))
+
+
+def add_amplification(builder: Builder) -> None:
+    """Stressed paths, and how much deeper their troughs are for the cascades."""
+    index = builder.distributions("stressed_index_trough", "stressed")
+    exogenous = builder.distributions("stressed_exogenous_trough", "stressed")
+    builder.add("stressed_paths", np.array([float(values.n) for values in exogenous]))
+    found = [
+        amplification.ratio_of_medians(*pair, builder.confidence) if pair[1].n else UNDEFINED
+        for pair in zip(index, exogenous, strict=True)
+    ]
+    builder.add("amplification_ratio", stacked(found))
+
+
+def add_counts(builder: Builder) -> None:
+    """Paths by status and work done: counts, not estimates."""
+    builder.add("n_path", np.array(builder.tally.n_path))
+    builder.add("status_count", builder.tally.status)
+    builder.add("work", builder.tally.counters)
+
+
+def add_static_response(builder: Builder, static: Any) -> None:
+    """The response to a common shock before the run."""
+    builder.labels["shock"] = np.asarray(static.shock)
+    builder.add("static_response", np.asarray(static.index_fall))
+    builder.add("critical_shock", np.array(static.critical_shock, np.float64))
+
+
+def stacked(found: Sequence[Estimate]) -> Estimate:
+    """Estimates one after the other, along a new first axis."""
+    return Estimate(*(np.stack([getattr(e, part) for e in found]) for part in ("value", "lower", "upper")))
+
+
+def describe(name: str) -> dict[str, Any]:
+    """Dims and attributes of a variable, from fields.yml; `KeyError` for a name that is not in it."""
+    known = definitions()
+    if name in known["outputs"]:
+        entry, statistic = known["outputs"][name], {}
+    else:
+        field, _, suffix = name.rpartition("_")
+        if field not in known["fields"] or suffix not in known["statistics"]:
+            raise KeyError(f"{name} is not defined in fields.yml")
+        entry, statistic = known["fields"][field], known["statistics"][suffix]
+    both = (entry, statistic)
+    found = {
+        "dims": (*entry["dims"], *statistic.get("dims", ())),
+        "units": entry["unit"],
+        "long_name": ", ".join(part["long_name"] for part in both if part),
+        "definition": ". ".join(part["definition"] for part in both if part) + ".",
+    }
+    return found | ({"references": statistic["reference"]} if "reference" in statistic else {})
+
+
+def describe_bound(attributes: dict[str, Any], end: str) -> dict[str, Any]:
+    """Attributes of the end of an interval."""
+    return {"units": attributes["units"], "long_name": f"{attributes['long_name']}, {end} end of interval"}
+
+
+def names() -> Iterator[str]:
+    """Every name that a cube may hold, without the ends of intervals."""
+    known = definitions()
+    yield from (f"{field}_{statistic}" for field in known["fields"] for statistic in known["statistics"])
+    yield from known["outputs"]

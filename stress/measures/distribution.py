@@ -1,0 +1,80 @@
+"""One cell of the outcome row over all paths: what its histogram still knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from kernels.parts import histogram
+from stress.tally import Tally, words_to_int
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """The bins of a cell that hold anything, smallest first; all arrays [bin].
+
+    n               : paths
+    count, total    : paths in the bin, and the exact sum of their values
+    lower, upper    : ends of the bin
+    below           : paths in bins before it
+    integer_sum     : sum of values in units of `unit`, and of their squares in units of its square
+    """
+
+    n: int
+    count: np.ndarray
+    total: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    below: np.ndarray
+    integer_sum: int
+    integer_squares: int
+    unit: float
+
+    @property
+    def mean_in_bin(self) -> np.ndarray:
+        """Mean value in each bin [bin]."""
+        return self.total / self.count
+
+    def above(self, value: float) -> int:
+        """Paths in bins that lie above `value`; a bin that holds it counts if its middle is above."""
+        middle = np.where(np.isinf(self.upper), self.lower, (self.lower + self.upper) / 2)
+        return int(self.count[middle > value].sum())
+
+
+def distribution(tally: Tally, cell: int, n: int | None = None) -> Distribution:
+    """The distribution of a cell over all paths that did not fail, or over n of them.
+
+    n: paths to count, where others are known to be zero and not of interest: only zeros are left out
+    """
+    exponent = int(tally.layout.exponent[cell])
+    lower, upper, offset, unit = _edges(exponent)
+    counts = tally.counts[cell]
+    places = np.nonzero(counts)[0]
+    count = counts[places]
+    if n is not None:
+        zeros = n - int(count[places != histogram.ZERO].sum())
+        inside = places != histogram.ZERO
+        places, count = places[inside], count[inside]
+        if zeros > 0:
+            places, count = np.append(histogram.ZERO, places), np.append(zeros, count)
+    total = count * offset[places] + tally.remainders[cell, places] * unit[places]
+    (integer_sum,), (squares,) = words_to_int(tally.sums[[cell]]), words_to_int(tally.squares[[cell]])
+    return Distribution(
+        int(count.sum()),
+        count,
+        total,
+        lower[places],
+        upper[places],
+        np.cumsum(count) - count,
+        integer_sum,
+        squares,
+        float(np.ldexp(1.0, exponent - histogram.MOMENT_BITS)),
+    )
+
+
+@lru_cache
+def _edges(exponent: int):
+    lower = histogram.lower_edges(exponent)
+    return lower, histogram.upper_edges(exponent), histogram.offset(lower), histogram.unit(exponent)

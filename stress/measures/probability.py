@@ -1,0 +1,43 @@
+"""Probabilities over paths: exceedance, exhaustion of funds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stress.measures import Estimate
+from stress.measures.distribution import Distribution
+
+
+def proportion(hits, n: int, confidence: float) -> Estimate:
+    """Share of paths, with the interval of Clopper and Pearson (1934): never below its confidence.
+
+    hits: how many of the n paths, any shape. NaN without paths.
+    """
+    from scipy.special import betaincinv
+
+    hits = np.asarray(hits)
+    if n == 0:
+        nothing = np.full(hits.shape, np.nan)
+        return Estimate(nothing, nothing, nothing)
+    tail = (1 - confidence) / 2
+    some, most = np.maximum(hits, 1), np.minimum(hits, n - 1)
+    lower = np.where(hits == 0, 0.0, betaincinv(some, n - some + 1, tail))
+    upper = np.where(hits == n, 1.0, betaincinv(most + 1, n - most, 1 - tail))
+    return Estimate(hits / n, lower, upper)
+
+
+def exceedance(values: Distribution, thresholds: Sequence[float], confidence: float) -> Estimate:
+    """Probability of more than each threshold: [threshold]; met to within half a bin."""
+    return proportion([values.above(threshold) for threshold in thresholds], values.n, confidence)
+
+
+def exhaustion(values: Distribution, confidence: float) -> Estimate:
+    """Probability that a quantity is not zero: a fund's time of exhaustion, say."""
+    return proportion(values.above(0.0), values.n, confidence)
+
+
+def at_least(values: Distribution, n_venue: int, confidence: float) -> Estimate:
+    """Probability of at least 1, 2, ... n_venue, of a quantity that is a whole number: [n]."""
+    return exceedance(values, [k - 0.5 for k in range(1, n_venue + 1)], confidence)

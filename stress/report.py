@@ -1,0 +1,262 @@
+"""What a run found, for a reader: numbers for JSON, tables for a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from stress.cube import ALL
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+WIDTH = 132
+LEVEL = 0.99
+"""Level of the printed tail measures, where the run has it."""
+
+SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+UNITS = tuple(suffix for _, suffix in SUFFIXES)
+
+
+def summary(cube: xr.Dataset) -> dict[str, Any]:
+    """The main numbers of a run, each as {value, lower, upper}; NaN and infinities become null."""
+    at = tail_level(cube)
+    one = cube.isel(scenario=0)
+    tail = one.sel(level=at)
+    loss = {"component": "total"}
+    return {
+        "level": at,
+        "n_path": int(one.n_path),
+        "status": dict(zip(one.path_status.values.tolist(), one.status_count.values.tolist(), strict=True)),
+        "loss": {
+            venue: {
+                tier: {
+                    "mean": interval(one, "loss_mean", venue=venue, tier=tier, **loss),
+                    "var": interval(tail, "loss_var", venue=venue, tier=tier, **loss),
+                    "es": interval(tail, "loss_es", venue=venue, tier=tier, **loss),
+                }
+                for tier in one.tier.values.tolist()
+            }
+            for venue in one.venue.values.tolist()
+        },
+        "venues": {venue: _venue_numbers(one, tail, venue) for venue in one.venue.values.tolist()},
+        "assets": {
+            asset: _asset_numbers(one, tail, asset) for asset in one.asset.values.tolist() if asset != ALL
+        },
+        "critical_shock": plain(float(one.critical_shock)),
+    }
+
+
+def _venue_numbers(one: xr.Dataset, tail: xr.Dataset, venue: str) -> dict[str, Any]:
+    whole = {"venue": venue, "asset": ALL}
+    return {
+        "open_interest": plain(float(one.open_interest.sel(whole))),
+        "liquidated_median": interval(one, "liquidated_median", side="both", **whole),
+        "liquidated_var": interval(tail, "liquidated_var", side="both", **whole),
+        "liquidated_share_median": interval(one, "liquidated_share_median", **whole),
+        "long_share": interval(one, "long_share", **whole),
+        "exhaustion_probability": interval(one, "exhaustion_probability", venue=venue),
+        "adl_notional_var": interval(tail, "adl_notional_var", venue=venue, tier=ALL),
+        "backlog_var": interval(tail, "backlog_var", venue=venue),
+    }
+
+
+def _asset_numbers(one: xr.Dataset, tail: xr.Dataset, asset: str) -> dict[str, Any]:
+    names = ("exogenous_fall_median", "index_fall_median", "amplification_ratio", "branching_ratio_median")
+    numbers = {name: interval(one, name, asset=asset) for name in names}
+    return numbers | {"index_fall_var": interval(tail, "index_fall_var", asset=asset)}
+
+
+def tail_level(cube: xr.Dataset) -> float:
+    """The level to print: 99%, or the nearest that the run has."""
+    return min(cube.level.values.tolist(), key=lambda level: abs(level - LEVEL))
+
+
+def interval(dataset: xr.Dataset, name: str, **at: str) -> dict[str, float | None]:
+    """One number of the cube with its interval."""
+    parts = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
+    return {part: plain(float(dataset[variable].sel(at))) for part, variable in parts.items()}
+
+
+def plain(value: float) -> float | None:
+    """A number that JSON can hold."""
+    return value if math.isfinite(value) else None
+
+
+def money(value: float | None, n_digit: int = 3) -> str:
+    """Dollars: $1.23B."""
+    if value is None:
+        return ""
+    for size, suffix in SUFFIXES:
+        if abs(value) >= (1 - 0.5 * 10.0**-n_digit) * size:
+            return f"${digits(value / size, n_digit)}{suffix}"
+    return f"${value:.0f}"
+
+
+def percent(value: float | None, n_digit: int = 3) -> str:
+    """A share as a percentage."""
+    return "" if value is None else f"{digits(100 * value, n_digit)}%"
+
+
+def times(value: float | None, n_digit: int = 3) -> str:
+    """A factor."""
+    return "" if value is None else f"{digits(value, n_digit)}x"
+
+
+def digits(value: float, n_digit: int = 3) -> str:
+    """So many digits, at least those before the point: 1.23, 12.3, 123."""
+    whole = math.floor(math.log10(max(abs(value), 1e-9) * (1 + 0.5 * 10.0**-n_digit))) if value else 0
+    return f"{value:.{max(0, n_digit - 1 - max(0, whole))}f}"
+
+
+Show = Callable[[float | None, int], str]
+
+
+def ends(number: dict[str, float | None], show: Show = money) -> str:
+    """The interval of a number, "3.10–3.32B", with a digit more where it is narrow; open if not known."""
+    if number["value"] is None or number["lower"] == number["upper"] == number["value"]:
+        return ""
+    lower, upper = (show(number[end], 3) for end in ("lower", "upper"))
+    if lower == upper:
+        lower, upper = (show(number[end], 4) for end in ("lower", "upper"))
+    same = next((unit for unit in (*UNITS, "%", "x") if lower.endswith(unit) and upper.endswith(unit)), "")
+    return f"{lower.removesuffix(same).lstrip('$')}–{upper.lstrip('$')}"
+
+
+def tables(found: dict[str, Any], cube: xr.Dataset) -> RenderableType:
+    """All tables, one below the other."""
+    return Group(*_spaced(_tables(found, cube)))
+
+
+def _tables(found: dict[str, Any], cube: xr.Dataset) -> Iterator[RenderableType]:
+    level = f"{100 * found['level']:g}%"
+    confidence = f"{100 * float(cube.attrs.get('confidence', 0.95)):g}%"
+    yield matrix(
+        found, f"{level} expected shortfall of losses on forced positions, by venue and leverage tier"
+    )
+    venues = {name: numbers[ALL] for name, numbers in found["loss"].items()}
+    note = f"with {confidence} intervals"
+    yield losses(venues, "venue", f"Losses by venue, {note}", level)
+    yield losses(found["loss"][ALL], "tier", f"Losses by leverage tier, all venues, {note}", level)
+    yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
+    yield asset_table(found, f"Largest falls of prices, {note}", level)
+    if warning := cube["loss_es"].attrs.get("warning"):
+        yield Text(f"Note: {warning}.", style="yellow")
+
+
+def _spaced(parts: Iterator[RenderableType]) -> Iterator[RenderableType]:
+    for part in parts:
+        yield Padding(part, (0, 0, 1, 0))
+
+
+def table(title: str, *columns: str) -> Table:
+    """A plain table: names on the left, numbers on the right."""
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+    )
+    made.add_column(columns[0], no_wrap=True)
+    for column in columns[1:]:
+        interval_column = column.startswith("interval")
+        made.add_column("" if interval_column else column, justify="left" if interval_column else "right",
+                        style="dim" if interval_column else "", no_wrap=True)  # fmt: skip
+    return made
+
+
+def add_row(made: Table, name: str, *cells: str) -> None:
+    """A row; the one of totals comes last, set apart."""
+    if name == ALL:
+        made.add_section()
+    made.add_row(name, *cells, style="bold" if name == ALL else "")
+
+
+def matrix(found: dict[str, Any], title: str) -> Table:
+    """Expected shortfall by venue and tier."""
+    tiers = list(found["loss"][ALL])
+    made = table(title, "venue", *tiers)
+    for venue, numbers in found["loss"].items():
+        add_row(made, venue, *(money(numbers[tier]["es"]["value"]) for tier in tiers))
+    return made
+
+
+def losses(rows: dict[str, Any], head: str, title: str, level: str) -> Table:
+    """Mean, value at risk and expected shortfall, one row each."""
+    made = table(title, head, "mean", "interval", f"{level} VaR", "interval", f"{level} ES", "interval")
+    for name, numbers in rows.items():
+        cells = ((money(numbers[key]["value"]), ends(numbers[key])) for key in ("mean", "var", "es"))
+        add_row(made, name, *(cell for pair in cells for cell in pair))
+    return made
+
+
+def venue_table(found: dict[str, Any], title: str, level: str) -> Table:
+    """What was forced, how much of it was long, and whether funds lasted."""
+    made = table(title, "venue", "liquidated, median", "interval", level, "of OI", "longs",
+                 "fund exhausted", "interval", f"ADL {level}", f"backlog {level}")  # fmt: skip
+    for venue, numbers in found["venues"].items():
+        forced, exhausted = numbers["liquidated_median"], numbers["exhaustion_probability"]
+        cells = (
+            money(forced["value"]),
+            ends(forced),
+            money(numbers["liquidated_var"]["value"]),
+            percent(numbers["liquidated_share_median"]["value"]),
+            percent(numbers["long_share"]["value"]),
+            percent(exhausted["value"]),
+            ends(exhausted, percent),
+            money(numbers["adl_notional_var"]["value"]),
+            money(numbers["backlog_var"]["value"]),
+        )
+        add_row(made, venue, *cells)
+    return made
+
+
+def asset_table(found: dict[str, Any], title: str, level: str) -> Table:
+    """How far prices fell, without and with cascades."""
+    made = table(title, "asset", "exogenous, median", "index, median", "interval", f"index, {level}",
+                 "interval", "amplified", "interval", "branching")  # fmt: skip
+    for asset, numbers in found["assets"].items():
+        cells = (
+            percent(numbers["exogenous_fall_median"]["value"]),
+            percent(numbers["index_fall_median"]["value"]),
+            ends(numbers["index_fall_median"], percent),
+            percent(numbers["index_fall_var"]["value"]),
+            ends(numbers["index_fall_var"], percent),
+            times(numbers["amplification_ratio"]["value"]),
+            ends(numbers["amplification_ratio"], times),
+            "" if (ratio := numbers["branching_ratio_median"]["value"]) is None else f"{ratio:.2f}",
+        )
+        add_row(made, asset, *cells)
+    return made
+
+
+def status_line(found: dict[str, Any]) -> str:
+    """How many paths there are, and what happened to them."""
+    from kernels.outcome import STATUS
+
+    sentences = dict(STATUS.values())
+    parts = [
+        f"{count:,} {word}" + (f" ({sentences[word]})" if word in sentences else "")
+        for word, count in found["status"].items()
+        if count
+    ]
+    return f"{found['n_path']:,} paths: " + "; ".join(parts)
+
+
+def write(found: dict[str, Any], cube: xr.Dataset) -> str:
+    """The tables as text: as wide as they need, in colour only for a terminal."""
+    screen = Console(highlight=False)
+    if not screen.is_terminal:
+        screen = Console(highlight=False, width=WIDTH)
+    with screen.capture() as captured:
+        screen.print(tables(found, cube))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())

@@ -1,0 +1,385 @@
+"""Runs: path ranges through an engine into shards, shards into a cube.
+
+A shard is the tally of a range of paths. The cube is always made from the files of the shards, so a
+run that was killed and resumed ends with the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kernels.scenario import Scenario
+from stress.config import config_sha256, dump
+from stress.errors import BackendError, Interrupted, PathError, StoreError
+from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
+from stress.store import Range, RunFolder, publish, sealed, timestamp
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from stress.config.run import RunConfig
+    from stress.tally import Tally
+
+BATCH = {"cpu": 4096, "numpy": 256}
+"""Paths that an engine runs between two looks at the clock; results do not depend on it."""
+
+Progress = Callable[[int, int], None]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    path: Path
+
+    @property
+    def cube(self) -> xr.Dataset:
+        """The cube: see docs/formats/cube.md."""
+        return open_run(self.path)
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What was run, on what."""
+        return RunFolder(self.path).manifest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the results of a run."""
+
+    name: str
+    config: RunConfig
+    scenario: Scenario
+    backend: str
+
+    @property
+    def shards(self) -> list[Range]:
+        """Path ranges of the shards, in order."""
+        return ranges(self.config.run.paths, self.config.run.shard_paths)
+
+    @property
+    def folder(self) -> str:
+        """Name of the run's folder: the config's, and a digest of all that decides its contents."""
+        decided = [dump(self.config), self.backend, kernels_sha256()]
+        return f"{self.name}-{hashlib.sha256(chr(0).join(decided).encode()).hexdigest()[:8]}"
+
+
+def run(
+    config: str | os.PathLike[str] | RunConfig,
+    *,
+    paths: int | None = None,
+    seed: int | None = None,
+    backend: str | None = None,
+    out: str | os.PathLike[str] = "results",
+    overrides: Sequence[str] = (),
+    threads: int = 0,
+    allow_failed: float = 0.0,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Run:
+    """Run a config and return the finished run; one that was begun is gone on with.
+
+    paths, seed, backend: in place of the config's
+    out         : folder in which the run's own folder is made
+    overrides   : texts like "run.step=15s", as for --set
+    threads     : 0 for all cores; results do not depend on it
+    allow_failed: share of paths that may fail before the run is stopped
+    progress    : called with (paths done, paths in all)
+    stop        : asked now and then; true ends the run with `Interrupted`, its finished shards kept
+
+    raises: `ConfigError`, `CompileError`, `BackendError`, `PathError`, `StoreError`, `Interrupted`
+    """
+    named = {"run.paths": paths, "run.seed": seed, "run.backend": backend}
+    overrides = [*overrides, *(f"{key}={value}" for key, value in named.items() if value is not None)]
+    job = prepare(config, overrides)
+    return start(job, out, threads=threads, allow_failed=allow_failed, progress=progress, stop=stop)
+
+
+def start(
+    job: Job,
+    out: str | os.PathLike[str] = "results",
+    *,
+    threads: int = 0,
+    allow_failed: float = 0.0,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Run:
+    """Run a job in a folder below `out`; see `run`."""
+    folder = RunFolder(Path(out) / job.folder)
+    if folder.exists:
+        job = reopen(folder)
+    else:
+        begin(folder, job)
+    return finish(folder, job, threads, allow_failed, progress, stop)
+
+
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    threads: int = 0,
+    allow_failed: float = 0.0,
+    progress: Progress | None = None,
+    stop: Stop | None = None,
+) -> Run:
+    """Finish the run in a folder; arguments and errors as for `run`."""
+    folder = RunFolder(path)
+    return finish(folder, reopen(folder), threads, allow_failed, progress, stop)
+
+
+def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
+    """The cube of a run as an `xarray.Dataset`, in memory.
+
+    path : folder of the run, or its cube.h5
+    group: "/" the cube; "tally", "status", "config" and "worst" as in docs/formats/cube.md
+
+    raises: `StoreError` where there is none, it is damaged, or its format is newer than this program
+    """
+    from stress.io import open_group
+
+    path = Path(path)
+    file = path / "cube.h5" if path.is_dir() else path
+    if path.is_dir() and not file.is_file():
+        raise StoreError(
+            f"there is no cube.h5 in {path} (no run was finished there). Try `stress resume {path}`."
+        )
+    return open_group(RunFolder(file.parent).read(file), group)
+
+
+def prepare(config: str | os.PathLike[str] | RunConfig, overrides: Sequence[str] = ()) -> Job:
+    """Load and compile a config, choose its engine; nothing is written."""
+    from stress.compile import compile_config
+    from stress.config import load, loads
+
+    if isinstance(config, str | os.PathLike):
+        name, loaded = Path(config).stem, load(config, overrides)
+    else:
+        name = Path(config.sources[0].file).stem if config.sources else "run"
+        loaded = loads(dump(config), overrides) if overrides else config
+    backend = choose_backend(loaded.run.backend)
+    return Job(re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run", loaded, compile_config(loaded), backend)
+
+
+def choose_backend(name: str) -> str:
+    """The engine to use; "auto" takes the fastest that is there. `BackendError` if it is not."""
+    from kernels import engines
+
+    chosen = engines.choose(name)
+    if missing := engines.missing(chosen):
+        there = ", ".join(known for known in engines.NAMES if engines.missing(known) is None)
+        raise BackendError(f'backend "{name}" is not there ({missing}). There are: {there}.')
+    return chosen
+
+
+def begin(folder: RunFolder, job: Job) -> None:
+    """Make the run's folder."""
+    given = job.config.sources[0].text if job.config.sources else dump(job.config)
+    folder.create(manifest(job), given, dump(job.config))
+    folder.log("begun", **device())
+
+
+def manifest(job: Job) -> dict[str, Any]:
+    """What run.json holds, besides the checksums of the two configs."""
+    return {
+        "format": "liquidation-stress run",
+        "format_version": 1,
+        "name": job.name,
+        "created": timestamp(),
+        "version": package_version(),
+        "backend": job.backend,
+        "seed": str(job.config.run.seed),
+        "n_paths": job.config.run.paths,
+        "shard_paths": job.config.run.shard_paths,
+        "sources": {source.file: source.sha256 for source in job.config.sources},
+        "kernels_sha256": kernels_sha256(),
+        "scenario_sha256": scenario_sha256(job.scenario),
+        "device": device(),
+    }
+
+
+def reopen(folder: RunFolder) -> Job:
+    """The job of a run on disk, which must be what it was when it began.
+
+    raises: `StoreError` if the engine or what it makes of the config has changed since
+    """
+    from stress.compile import compile_config
+    from stress.config import loads
+
+    known = folder.manifest()
+    config = loads(folder.text("resolved.yaml"), file=str(folder.path / "resolved.yaml"))
+    job = Job(known["name"], config, compile_config(config), known["backend"])
+    now = {"kernels_sha256": kernels_sha256(), "scenario_sha256": scenario_sha256(job.scenario)}
+    changed = [key.removesuffix("_sha256") for key, value in now.items() if known[key] != value]
+    if changed:
+        raise StoreError(
+            f"{folder.path} was begun by another version of the program (its {' and '.join(changed)} differ, "
+            f"so shards would not fit together). Use version {known['version']} as it was, or run anew."
+        )
+    choose_backend(job.backend)
+    return job
+
+
+def finish(
+    folder: RunFolder,
+    job: Job,
+    threads: int,
+    allow_failed: float,
+    progress: Progress | None,
+    stop: Stop | None,
+) -> Run:
+    """Compute what is missing of a run: its shards, then its cube."""
+    if folder.cube.is_file():
+        return Run(folder.path)
+    with folder.locked():
+        missing = pending(folder, job)
+        done = job.config.run.paths - sum(last - first + 1 for first, last in missing)
+        for paths in missing:
+            report = shifted(progress, done, job.config.run.paths)
+            try:
+                add_shard(folder, job, paths, threads, allow_failed, report, stop)
+            except Interrupted:
+                folder.log("interrupted", paths=done)
+                raise Interrupted(
+                    f"stopped; {done:,} of {job.config.run.paths:,} paths are kept. "
+                    f"`stress resume {folder.path}` goes on."
+                ) from None
+            done += paths[1] - paths[0] + 1
+        publish(folder.cube, cube_bytes(job, merged(folder, job)))
+        folder.log("finished")
+    return Run(folder.path)
+
+
+def add_shard(
+    folder: RunFolder,
+    job: Job,
+    paths: Range,
+    threads: int,
+    allow_failed: float,
+    progress: Progress | None,
+    stop: Stop | None,
+) -> None:
+    """Compute one shard and publish it."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    tally = compute(job, paths, threads, progress, stop)
+    check_failed(tally, allow_failed)
+    publish(folder.shard(paths), shard_bytes(tally, job, paths))
+    spent = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+    folder.log(
+        "shard", first=paths[0], last=paths[1], **{key: round(value, 3) for key, value in spent.items()}
+    )
+
+
+def pending(folder: RunFolder, job: Job) -> list[Range]:
+    """Shards that are still to be computed."""
+    there = set(folder.shards())
+    return [paths for paths in job.shards if paths not in there]
+
+
+def compute(
+    job: Job, paths: Range, threads: int = 0, progress: Progress | None = None, stop: Stop | None = None
+) -> Tally:
+    """The tally of a range of paths, in batches; `Interrupted` when `stop` says so."""
+    from kernels import engines
+    from stress.tally import Tally
+
+    tally, (first, last) = Tally(job.scenario.shape), paths
+    engine = engines.Engine(job.backend, job.scenario)
+    for start, end in ranges(last - first + 1, BATCH[job.backend], first):
+        batch = engine.run_paths(job.config.run.seed, start, end - start + 1, threads)
+        tally.add_batch(start, batch.rows, batch.status, batch.counters, threads)
+        if progress:
+            progress(tally.n_path, last - first + 1)
+        if stop and stop():
+            raise Interrupted("stopped")
+    return tally
+
+
+def check_failed(tally: Tally, allow_failed: float) -> None:
+    """`PathError` if more paths failed than may."""
+    from kernels.outcome import FAILED, STATUS
+
+    if tally.n_failed <= allow_failed * tally.n_path:
+        return
+    words = [
+        f"{count:,} {word} ({sentence})"
+        for count, (bit, (word, sentence)) in zip(tally.status[1:].tolist(), STATUS.items(), strict=True)
+        if bit & FAILED and count
+    ]
+    shown = ", ".join(str(path) for path in tally.failed_path[:8].tolist())
+    raise PathError(
+        f"{tally.n_failed:,} of {tally.n_path:,} paths failed: {'; '.join(words)}. First of them: {shown}. "
+        "Finished shards are kept; --allow-failed takes a share that may fail."
+    )
+
+
+def merged(folder: RunFolder, job: Job) -> Tally:
+    """The sum of all shards on disk; `StoreError` if one is missing or damaged."""
+    from stress.io import add_tally, read_arrays
+    from stress.tally import Tally
+
+    total = Tally(job.scenario.shape)
+    for paths in job.shards:
+        add_tally(total, read_arrays(folder.read(folder.shard(paths))))
+    return total
+
+
+def shard_bytes(tally: Tally, job: Job, paths: Range) -> bytes:
+    """The file of a shard."""
+    from stress.cube import coordinates
+    from stress.io import SHARD_LEVEL, encode, tally_groups
+
+    groups = tally_groups(tally, coordinates(job.scenario.shape, job.config.measures.levels))
+    attributes = root_attributes(job) | {"first_path": str(paths[0]), "last_path": str(paths[1])}
+    return sealed(encode(groups, attributes, SHARD_LEVEL))
+
+
+def cube_bytes(job: Job, tally: Tally) -> bytes:
+    """The file of the cube."""
+    import xarray as xr
+
+    from stress.cube import coordinates, cube
+    from stress.io import encode, tally_groups
+    from stress.static_response import static_response
+
+    measures = job.config.measures
+    static = static_response(job.scenario)
+    dataset = cube(tally, job.scenario, job.name, measures.levels, measures.confidence, static)
+    about = job.config.about
+    attributes = {"title": about.title, "question": about.question, "confidence": measures.confidence}
+    groups = {
+        "/": dataset,
+        **tally_groups(tally, coordinates(job.scenario.shape, measures.levels)),
+        "config": xr.Dataset({"resolved": ((), dump(job.config))}),
+    }
+    return sealed(encode(groups, attributes | root_attributes(job) | {"n_paths": str(tally.n_path)}))
+
+
+def root_attributes(job: Job) -> dict[str, str]:
+    """What every HDF5 file of a run says of where it comes from."""
+    return {
+        "version": package_version(),
+        "config_sha256": config_sha256(job.config),
+        "kernels_sha256": kernels_sha256(),
+        "scenario_sha256": scenario_sha256(job.scenario),
+        "seed": str(job.config.run.seed),
+        "backend": job.backend,
+        "dtype": "float64" if job.backend == "numpy" else "float32",
+    }
+
+
+def ranges(n_path: int, size: int, first: int = 0) -> list[Range]:
+    """n_path paths from `first` in ranges of `size`; the last one may be shorter."""
+    end = first + n_path
+    return [(start, min(start + size, end) - 1) for start in range(first, end, size)]
+
+
+def shifted(progress: Progress | None, done: int, total: int) -> Progress | None:
+    """Progress within a shard as progress of the run."""
+    return (lambda n, _: progress(done + n, total)) if progress else None

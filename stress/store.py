@@ -1,0 +1,240 @@
+"""The folder of a run: files that appear whole or not at all, and tell when they are damaged.
+
+    run.json       manifest: what is run, on what; written once, last of the first three
+    config.yaml    the config as given
+    resolved.yaml  the config with every part and default filled in
+    shards/        shard-<first>-<last>.h5, the tally of a range of paths
+    cube.h5        the cube
+    log.jsonl      what happened when; the one file that grows
+
+A finished file is never written again. HDF5 files end with a line that holds the checksum of all before
+it, which HDF5 readers do not see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from stress.errors import StoreError
+
+SEAL = b"\nsha256 "
+SEAL_BYTES = len(SEAL) + 64 + 1
+SHARD_NAME = re.compile(r"shard-(\d{12})-(\d{12})\.h5")
+TEMPORARY = ".part"
+
+Range = tuple[int, int]
+"""First and last path."""
+
+
+def sealed(data: bytes) -> bytes:
+    """`data` and the line with its checksum."""
+    return data + SEAL + hashlib.sha256(data).hexdigest().encode() + b"\n"
+
+
+def unsealed(data: bytes) -> bytes:
+    """What was sealed; `ValueError` if it is not what it was."""
+    body, line = data[:-SEAL_BYTES], data[-SEAL_BYTES:]
+    if not line.startswith(SEAL):
+        raise ValueError("it was cut short, or its last line was changed")
+    if line != sealed(body)[-SEAL_BYTES:]:
+        raise ValueError("its checksum is wrong: a bit was flipped, or the file was edited")
+    return body
+
+
+def publish(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole, on disk, or not at all.
+
+    raises: `StoreError`, with nothing left behind
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise refused(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that the names in a folder are on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+ADVICE = {
+    errno.ENOSPC: "Free some space, or give another folder with --out",
+    errno.EDQUOT: "Free some of your quota, or give another folder with --out",
+    errno.EFBIG: "Raise the limit on file sizes (ulimit -f), or make shards smaller (run.shard_paths)",
+    errno.EACCES: "Give a folder that you may write to with --out",
+    errno.EPERM: "Give a folder that you may write to with --out",
+    errno.EROFS: "Give a folder that you may write to with --out",
+    errno.ENOTDIR: "Give a folder with --out, not a file",
+    errno.EEXIST: "Give a folder with --out, not a file",
+}
+
+
+def refused(path: Path, error: OSError) -> StoreError:
+    """The error for a file or folder that could not be written."""
+    advice = ADVICE.get(error.errno or 0, "Give another folder with --out")
+    reason = (error.strerror or str(error)).lower()
+    return StoreError(f"{path} cannot be written ({reason}). {advice}; finished shards are kept.")
+
+
+def encoded(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as text, with its own checksum as the last entry."""
+    body = json.dumps(manifest, indent=2, ensure_ascii=False)
+    checksum = hashlib.sha256(body.encode()).hexdigest()
+    return (json.dumps({**manifest, "sha256": checksum}, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+class RunFolder:
+    """A run on disk."""
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = Path(path)
+
+    @property
+    def cube(self) -> Path:
+        return self.path / "cube.h5"
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a run: its manifest is the last thing that makes one."""
+        return (self.path / "run.json").is_file()
+
+    def create(self, manifest: Mapping[str, Any], config: str, resolved: str) -> None:
+        """Make the folder with its manifest and configs; on failure nothing is left behind."""
+        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        texts = {"config.yaml": config.encode(), "resolved.yaml": resolved.encode()}
+        checksums = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
+        texts["run.json"] = encoded({**manifest, "files": checksums})
+        try:
+            (self.path / "shards").mkdir(parents=True, exist_ok=True)
+            for name, text in texts.items():
+                publish(self.path / name, text)
+        except (OSError, StoreError) as error:
+            for name in texts:
+                (self.path / name).unlink(missing_ok=True)
+            for folder in (self.path / "shards", *made):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+            raise error if isinstance(error, StoreError) else refused(self.path, error) from error
+
+    def manifest(self) -> dict[str, Any]:
+        """What run.json says; `StoreError` if there is none, or it was changed."""
+        file = self.path / "run.json"
+        try:
+            manifest = json.loads(file.read_text("utf-8"))
+            checksum = manifest.pop("sha256")
+        except FileNotFoundError:
+            raise StoreError(f"{self.path} is not the folder of a run (there is no run.json in it)") from None
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise StoreError(f"{file} is damaged ({error})") from error
+        body = json.dumps(manifest, indent=2, ensure_ascii=False)
+        if hashlib.sha256(body.encode()).hexdigest() != checksum:
+            raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
+        return manifest
+
+    def text(self, name: str) -> str:
+        """One of the two configs; `StoreError` if it is not what it was."""
+        file = self.path / name
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise StoreError(f"{file} cannot be read ({(error.strerror or str(error)).lower()})") from error
+        if hashlib.sha256(content).hexdigest() != self.manifest()["files"][name]:
+            raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
+        return content.decode()
+
+    def shard(self, paths: Range) -> Path:
+        """Where the shard of a range of paths is, or will be."""
+        return self.path / "shards" / f"shard-{paths[0]:012d}-{paths[1]:012d}.h5"
+
+    def shards(self) -> list[Range]:
+        """Ranges of the finished shards, in order."""
+        folder = self.path / "shards"
+        names = [SHARD_NAME.fullmatch(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+        return sorted((int(name[1]), int(name[2])) for name in names if name)
+
+    def read(self, path: Path) -> bytes:
+        """The contents of a sealed file; `StoreError` if it is damaged."""
+        try:
+            return unsealed(path.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            raise StoreError(
+                f"{path} is damaged ({reason}). Delete it and `stress resume {self.path}` makes it again."
+            ) from error
+
+    def log(self, event: str, **details: Any) -> None:
+        """Add a line to log.jsonl."""
+        line = json.dumps({"time": timestamp(), "event": event, **details}) + "\n"
+        try:
+            with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:
+            raise refused(self.path / "log.jsonl", error) from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; `StoreError` if another one has it.
+
+        The lock is the kernel's and goes with the process, however that ends.
+        """
+        lock = self.path / ".lock"
+        try:
+            file = self._acquire(lock)
+        except OSError as error:
+            raise refused(lock, error) from error
+        with file:
+            for leftover in [*self.path.glob(f".*{TEMPORARY}"), *self.path.glob(f"shards/.*{TEMPORARY}")]:
+                leftover.unlink(missing_ok=True)
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    lock.unlink()
+
+    def _acquire(self, lock: Path):
+        while True:
+            file = open(lock, "a+", encoding="utf-8")  # noqa: SIM115 (closed by the caller)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                file.close()
+                raise StoreError(
+                    f"{self.path} is in use by {holder} (two processes must not write one run). "
+                    "Wait for it, or stop it."
+                ) from None
+            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {os.uname().nodename}, since {timestamp()}")
+                file.flush()
+                return file
+            file.close()  # its holder has just finished and taken the file away
+
+
+def timestamp() -> str:
+    """Now, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

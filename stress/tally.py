@@ -1,0 +1,155 @@
+"""The tally: what is kept of the paths of a run, in memory that does not depend on their number.
+
+Everything in it is an integer, or the identity of a path, so tallies add up exactly: any split into
+shards, any number of threads and any order give the same bits.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import numpy as np
+
+from kernels.outcome import COUNTERS, FAILED, STATUS, Layout
+from kernels.parts import histogram
+from kernels.parts.histogram import histogram_numpy
+from kernels.scenario import ScenarioShape
+
+N_WORST = 64
+"""Worst paths kept, over all venues and per venue."""
+
+N_FAILED = 64
+"""Identities of failed paths kept, the first ones."""
+
+NO_PATH = -1
+
+REST = ("n_path", "sums", "squares", "worst_loss", "worst_path", "status", "failed_path", "counters")
+"""Attributes of a tally besides its histograms."""
+
+
+class Tally:
+    """Histograms and moments of every cell of the outcome row, worst paths, statuses, work done.
+
+    n_path      : paths seen
+    counts      : int64 [cell, bin], see `kernels.parts.histogram`; failed paths are left out
+    remainders  : int64 [cell, bin]
+    sums        : uint64 [cell, word], low and high
+    squares     : uint64 [cell, word]
+    worst_loss  : float32 [venue+, rank], USD; total loss of the worst paths, largest first
+    worst_path  : int64 [venue+, rank]; ties go to the smaller number; NO_PATH where there is none
+    status      : int64 [status], paths with each bit of `kernels.outcome.STATUS`, those with none first
+    failed_path : int64 [rank], the first failed paths
+    counters    : int64 [counter], see `kernels.outcome.COUNTERS`
+    """
+
+    def __init__(self, shape: ScenarioShape):
+        self.layout = Layout(shape)
+        n_cell, n_worst = self.layout.n_cell, (shape.n_venue + 1, N_WORST)
+        self.n_path = 0
+        self.counts = np.zeros((n_cell, histogram.N_BIN), np.int64)
+        self.remainders = np.zeros((n_cell, histogram.N_BIN), np.int64)
+        self.sums = np.zeros((n_cell, 2), np.uint64)
+        self.squares = np.zeros((n_cell, 2), np.uint64)
+        self.worst_loss = np.zeros(n_worst, np.float32)
+        self.worst_path = np.full(n_worst, NO_PATH, np.int64)
+        self.status = np.zeros(1 + len(STATUS), np.int64)
+        self.failed_path = np.zeros(0, np.int64)
+        self.counters = np.zeros(len(COUNTERS), np.int64)
+
+    @property
+    def n_failed(self) -> int:
+        """Paths left out because they failed."""
+        return self.n_path - self.n_counted
+
+    @property
+    def n_counted(self) -> int:
+        """Paths in the histograms."""
+        return int(self.counts[0].sum())
+
+    def add_batch(self, first: int, rows, status, counters, n_thread: int = 0) -> None:
+        """Count the paths `first`, `first + 1`, ...: an engine's rows [path, cell], status bits [path]."""
+        path = np.arange(first, first + len(rows), dtype=np.int64)
+        bits = np.array([0, *STATUS], np.uint32)
+        self.status += ((status[:, None] & bits) != 0).sum(axis=0)
+        self.status[0] += (status == 0).sum()
+        self.counters += counters
+        self.n_path += len(rows)
+        rows = np.ascontiguousarray(rows, np.float32)
+        failed = (status & FAILED) != 0
+        if failed.any():
+            self._note_failed(path[failed])
+            rows, path = np.ascontiguousarray(rows[~failed]), path[~failed]
+        n_bad = self._add_rows(rows, n_thread)
+        if n_bad:
+            raise ValueError(f"{n_bad} negative or non-finite numbers in paths {first}..{path[-1]}")
+        total = self.layout.view(rows, "loss")[:, 0, :, -1]
+        for venue in range(total.shape[1]):
+            largest = _largest(total[:, venue])
+            self._note_worst(venue, total[largest, venue], path[largest])
+
+    def add(self, other: Tally) -> Tally:
+        """Add another tally of the same shape, in place."""
+        self.counts += other.counts
+        self.remainders += other.remainders
+        self.add_rest(**{name: getattr(other, name) for name in REST})
+        return self
+
+    __iadd__ = add
+
+    def add_rest(
+        self, *, n_path, sums, squares, worst_loss, worst_path, status, failed_path, counters
+    ) -> None:
+        """Add all of another tally but its histograms; arguments are its attributes."""
+        add_words(self.sums, sums)
+        add_words(self.squares, squares)
+        self.n_path += int(n_path)
+        self.status += status
+        self.counters += counters
+        self._note_failed(failed_path)
+        for venue in range(len(self.worst_loss)):
+            self._note_worst(venue, worst_loss[venue], worst_path[venue])
+
+    def _add_rows(self, rows, n_thread: int) -> int:
+        arrays = (rows, self.layout.exponent, self.counts, self.remainders, self.sums, self.squares)
+        if find_spec("kernels._fused") is None:
+            return histogram_numpy.add(*arrays)
+        from kernels import _fused
+
+        return _fused.tally_add(*arrays, n_thread)
+
+    def _note_failed(self, path) -> None:
+        self.failed_path = np.sort(np.concatenate([self.failed_path, path]))[:N_FAILED]
+
+    def _note_worst(self, venue: int, loss, path) -> None:
+        loss = np.concatenate([self.worst_loss[venue], loss])
+        path = np.concatenate([self.worst_path[venue], path])
+        path[loss == 0] = NO_PATH
+        order = np.lexsort((path, -loss))[:N_WORST]
+        self.worst_loss[venue], self.worst_path[venue] = loss[order], path[order]
+
+
+def _largest(values):
+    """Positions of the N_WORST largest positive values; of equals, the first."""
+    if len(values) > N_WORST:
+        bound = np.partition(values, -N_WORST)[-N_WORST]
+        places = np.nonzero(values >= max(bound, np.nextafter(np.float32(0), np.float32(1))))[0]
+    else:
+        places = np.nonzero(values > 0)[0]
+    return places[np.argsort(-values[places], kind="stable")][:N_WORST]
+
+
+def add_words(words, others) -> None:
+    """Add two-word integers, uint64 [..., low and high], to others in place, with the carry."""
+    low = words[..., 0] + others[..., 0]
+    words[..., 1] += others[..., 1] + (low < words[..., 0])
+    words[..., 0] = low
+
+
+def words_to_float(words) -> np.ndarray:
+    """Two-word integers, uint64 [..., low and high], as float64 [...]."""
+    return words[..., 0].astype(np.float64) + words[..., 1].astype(np.float64) * 2.0**64
+
+
+def words_to_int(words) -> list[int]:
+    """Two-word integers, uint64 [n, low and high], as Python integers."""
+    return [low + (high << 64) for low, high in words.tolist()]
