@@ -27,7 +27,7 @@ from stress.errors import quoted
 
 YEAR_SECONDS = 365 * 86_400
 
-SIZES = {"T": 12, "B": 9, "M": 6, "k": 3, "": 0}
+SIZES = {"": 0, "T": 12, "B": 9, "M": 6, "k": 3}
 """Powers of ten that an amount may end with."""
 
 TIMES = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
@@ -72,10 +72,7 @@ class Unit:
     def parse(self, text: str) -> float:
         """The canonical float nearest to `text`; `UnitError` if it is another kind of thing."""
         number, suffix = self._split(text)
-        try:
-            value = float(Fraction(Decimal(number)) * self.factors[suffix])
-        except OverflowError:
-            value = math.inf
+        value = _nearest(Fraction(Decimal(number)) * self.factors[suffix])
         if math.isinf(value):
             raise UnitError(f"{quoted(text)} is too large", "no number here can exceed 1.8e308")
         return value + 0.0  # no minus zero
@@ -126,14 +123,22 @@ class Unit:
         amount = abs(Fraction(value)) / factor
         for digits in range(1, 18):  # 17 always suffice: half a unit of the 17th is below half an ulp
             number = _rounded(amount, digits)
-            if float(Fraction(number) * factor) == abs(value):
+            if _nearest(Fraction(number) * factor) == abs(value):
                 break
         return f"{'-' if value < 0 else ''}{self.prefix}{_plain(number)}{suffix}"
 
 
-def _reading_order(text: str) -> tuple[bool, int, bool]:
-    """Whole units before fractions of one, then the shorter text, then the one without a point."""
-    return text.lstrip("-$").startswith("0."), len(text), "." in text
+def _reading_order(text: str) -> tuple[bool, int]:
+    """Whole units before fractions of one, then the shorter text, then as the suffixes are listed."""
+    return text.lstrip("-$").startswith("0."), len(text)
+
+
+def _nearest(value: Fraction) -> float:
+    """The float nearest to `value`; infinity where there is none."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _rounded(amount: Fraction, digits: int) -> Decimal:

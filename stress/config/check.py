@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from stress import units
 from stress.config import book
@@ -27,6 +27,7 @@ from stress.errors import quoted, suggest
 Finding = tuple[Path, str, str, str]
 """Path, problem, why, suggestion."""
 
+MOST_FINDINGS = 1000
 LONGEST_HORIZON = 2 * 86_400.0
 MOST_STEPS = 200_000
 SUM_TOLERANCE = 1e-6
@@ -69,10 +70,11 @@ class Draft:
 def check(draft: Draft) -> list[Finding]:
     """Everything that is wrong between the pieces of `draft`."""
     findings = list(tiers(draft))
+    sections = [names, run, dynamics, correlation, books, venues, overlays, measures]
     if not findings:  # else every mix would be at odds with them
-        findings += mixes(draft)
-    for section in (names, run, dynamics, correlation, books, venues, overlays, measures):
-        findings += section(draft)
+        sections.append(mixes)
+    for section in sections:
+        findings += islice(section(draft), MOST_FINDINGS)
     return findings
 
 

@@ -22,6 +22,9 @@ from stress.errors import ConfigError, Place, Problem, printable, quoted
 LARGEST = 1 << 20
 """Bytes in a file, at most."""
 
+MOST_MEMBERS = 200
+"""Entries in a section, at most; far above any of the limits that the models know."""
+
 PARTS = ("assets", "venues")
 """Sections whose members may live in files of their own."""
 
@@ -88,6 +91,7 @@ class _Loader:
 
     def with_parts(self, root: Mapping, file: str) -> Mapping:
         """`root` with the assets and venues that are paths replaced by what is in these files."""
+        self.refuse_crowds(root)
         for section in PARTS:
             _, members = root.entries.get(section, (None, None))
             if not isinstance(members, Mapping):
@@ -102,6 +106,14 @@ class _Loader:
                 else:
                     root = _put(root, (section, name), part)
         return root
+
+    def refuse_crowds(self, root: Mapping) -> None:
+        """Stop at sections so long that checking them would take longer than reading this message."""
+        for section, (place, node) in root.entries.items():
+            size = len(node.entries if isinstance(node, Mapping) else getattr(node, "items", ()))
+            if size > MOST_MEMBERS:
+                self.report(place, section, f"has {size} entries", f"no config needs {MOST_MEMBERS}")
+                raise ConfigError.of(self.problems)
 
     def overridden(self, root: Mapping, override: str) -> Mapping:
         """`root` with the value that `override` sets; `root` itself if it cannot be set."""
@@ -129,9 +141,10 @@ class _Loader:
             return self.trees[file]
         self.trees[file] = None
         try:
-            text = self.text(file) if text is None else text
-            self.sources[file] = Source(_shown(file), hashlib.sha256(text.encode()).hexdigest(), text)
-            root = tree.read(text, _shown(file), self.problems)
+            content = self.content(file) if text is None else text.encode(errors="surrogatepass")
+            source = Source(_shown(file), hashlib.sha256(content).hexdigest(), _decoded(content))
+            self.sources[file] = source
+            root = tree.read(source.text, source.file, self.problems)
         except Refused as refused:
             self.problems.append(refused.problem)
             return None
@@ -148,8 +161,8 @@ class _Loader:
         self.trees[file] = root
         return root
 
-    def text(self, file: str) -> str:
-        """The text of a file; `_Unreadable` if it is none, or too large."""
+    def content(self, file: str) -> bytes:
+        """The bytes of a file; `_Unreadable` if it is none, or too large."""
         try:
             if not stat.S_ISREG(os.stat(file).st_mode):
                 kind = "directory" if os.path.isdir(file) else "special file"
@@ -163,11 +176,7 @@ class _Loader:
             raise _Unreadable("cannot be read", reason.lower()) from None
         if len(content) > LARGEST:
             raise _Unreadable("is too large", f"configs have at most {LARGEST >> 20} MiB")
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            why = f"byte {error.start} is not UTF-8"
-            raise _Unreadable("is not a text file", why, "Save it as UTF-8 text.") from None
+        return content
 
     def report(self, place: Place, path: str, problem: str, why: str, suggestion: str = "") -> None:
         self.problems.append(Problem(place, path, problem, why, suggestion))
@@ -179,6 +188,14 @@ class _Unreadable(Exception):
     def __init__(self, problem: str, why: str, suggestion: str = ""):
         super().__init__(problem)
         self.problem, self.why, self.suggestion = problem, why, suggestion
+
+
+def _decoded(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start} is not UTF-8"
+        raise _Unreadable("is not a text file", why, "Save it as UTF-8 text.") from None
 
 
 def _shown(file: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -24,6 +25,7 @@ from stress.config.venue import Venue
 from stress.errors import Problem, quoted, suggest
 from stress.units import UnitError
 
+MOST_EXPLAINED = 1000
 SECTIONS = {
     "run": Run,
     "dynamics": Dynamics,
@@ -31,7 +33,8 @@ SECTIONS = {
     "books": Books,
     "measures": Measures,
 }
-MEMBERS = {"tiers": Tier, "assets": Asset, "venues": Venue, "mixes": Mix, "overlays": Overlay}
+NAMED = {"assets": Asset, "venues": Venue, "mixes": Mix}
+LISTED = {"tiers": Tier, "overlays": Overlay}
 
 
 def validate(root: Mapping, unread: Iterable[Path], origin: Origin) -> tuple[RunConfig | None, list[Problem]]:
@@ -53,9 +56,10 @@ def validate(root: Mapping, unread: Iterable[Path], origin: Origin) -> tuple[Run
     except ValidationError as invalid:
         draft = _draft(data)
         said = empty | unread
-        for error in invalid.errors(include_url=False):
+        for error in invalid.errors(include_url=False)[:MOST_EXPLAINED]:
             path = _written(error["loc"], data)
-            if not any(path[: len(s)] == s for s in said):
+            hollow = error["type"] == "too_short" and error["input"]  # its entries are wrong, and say so
+            if not hollow and not any(path[:depth] in said for depth in range(len(path) + 1)):
                 problems.append(_explain(error, path, origin))
     problems += [origin.problem(*found) for found in check.check(draft)]
     return config, problems
@@ -75,24 +79,29 @@ def _empty(node: Node, path: Path) -> Iterable[Path]:
 
 def _draft(data: dict[str, Any]) -> Draft:
     """What is valid of an invalid config, piece by piece, so that the checks can go on."""
-    draft: dict[str, Any] = {name: _valid(kind, data.get(name)) for name, kind in SECTIONS.items()}
-    for name, kind in MEMBERS.items():
-        members = data.get(name)
-        if isinstance(members, dict):
-            draft[name] = {key: _valid(kind, member) for key, member in members.items()}
-        elif isinstance(members, list):
-            draft[name] = dict(enumerate(_valid(kind, member) for member in members))
-        else:
-            draft[name] = {}
+    draft: dict[str, Any] = {section: _valid(section, data.get(section)) for section in SECTIONS}
+    for section in NAMED:
+        members = data.get(section)
+        named = members if isinstance(members, dict) else {}
+        draft[section] = {name: _valid(section, member) for name, member in named.items()}
+    for section in LISTED:
+        members = data.get(section)
+        listed = members if isinstance(members, list) else []
+        draft[section] = {i: _valid(section, member) for i, member in enumerate(listed)}
     return Draft(**draft)
 
 
-def _valid(kind: Any, data: Any) -> Any:
-    """`data` as a `kind`, None if it is none."""
+def _valid(section: str, data: Any) -> Any:
+    """A section, or a member of one, built from `data`; None if it is invalid."""
     try:
-        return TypeAdapter(kind).validate_python(data)
+        return _adapter(section).validate_python(data)
     except ValidationError:
         return None
+
+
+@cache
+def _adapter(section: str) -> TypeAdapter:
+    return TypeAdapter({**SECTIONS, **NAMED, **LISTED}[section])
 
 
 def _written(loc: tuple[str | int, ...], data: Any) -> Path:
@@ -129,10 +138,11 @@ def _explain(error: Any, path: Path, origin: Origin) -> Problem:
         case "union_tag_not_found":
             kinds = ", ".join(_kinds(error["loc"]))
             return origin.problem((*path, "kind"), "is missing", f"it is one of {kinds}")
-        case "too_long" | "too_short":
-            limit = context.get("max_length") or context.get("min_length")
-            bound = "at most" if error["type"] == "too_long" else "at least"
-            return origin.problem(path, f"has {len(given)} entries", f"{bound} {limit} are possible")
+        case "too_long":
+            why = f"at most {context['max_length']} are possible"
+            return origin.problem(path, f"has {len(given)} entries", why)
+        case "too_short":
+            return origin.problem(path, "is empty", "at least one entry is needed")
         case "string_too_long":
             return origin.problem(path, "is too long", f"at most {context['max_length']} characters")
         case _:
