@@ -53,19 +53,35 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
     held = np.pad(np.diff(arrays.forced, axis=4), [(0, 0)] * 4 + [(0, 1), (0, 0)])
     packed["held"] = np.pad(held, tiers)
     packed["bin_held"] = lanes(np.swapaxes(held.sum(axis=-1), 3, 4))
-    holders = (held > 0).sum(axis=-1)
-    tier = np.where(holders > 1, -1, np.where(holders == 1, (held > 0).argmax(axis=-1), 0))
-    packed["bin_tier"] = lanes(np.swapaxes(tier, 3, 4))
+    packed["bin_tier"] = lanes(np.swapaxes(bin_tier(held), 3, 4))
     packed["group_empty"] = lanes((arrays.forced[..., -1, :] == 0).all(axis=-1), 1)
     packed["tier_notional"] = np.pad(arrays.tier_notional, tiers[2:])
     packed["edge_fall"], packed["edge_rise"] = np.exp(-EDGES), np.exp(EDGES)
     integers = {"volatility_row": np.int32, "depth_row": np.int32, "adl_policy": np.int32,
-                "listed": np.int32, "group_partial": np.int32, "group_empty": np.int32, "bin_tier": np.int32,
+                "listed": np.int32, "group_partial": np.int32, "group_empty": np.int32,
                 "common_jump_count": np.uint64, "own_jump_count": np.uint64}  # fmt: skip
     for name in _module().array_names():
         value = packed.get(name, getattr(arrays, name, None))
         packed[name] = np.ascontiguousarray(value, integers.get(name, np.float32))
     return packed
+
+
+def bin_tier(held: np.ndarray) -> np.ndarray:
+    """Whose a bin is: tier t plus the share w of tier t + 1, or -1; see kernels/fused.h.
+
+    held: [..., tier], what each tier holds in a bin
+    """
+    some = held > 0
+    lowest = np.where(some.any(axis=-1), some.argmax(axis=-1), 0)
+    above = np.take_along_axis(held, np.minimum(lowest + 1, held.shape[-1] - 1)[..., None], axis=-1)[..., 0]
+    total = held.sum(axis=-1)
+    share = np.where(lowest + 1 < held.shape[-1], above, 0.0) / np.where(total > 0, total, 1.0)
+    neighbours = (np.arange(held.shape[-1]) >= lowest[..., None]) & (
+        np.arange(held.shape[-1]) <= lowest[..., None] + 1
+    )
+    # A share that rounds to one would name the wrong tier.
+    share = np.where(share > 1 - 1e-6, 1.0, share)
+    return np.where((some & ~neighbours).any(axis=-1), -1.0, lowest + share)
 
 
 def _module():

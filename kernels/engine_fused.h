@@ -23,6 +23,7 @@ struct Market {
     bool displaced;        // any book away from rest; otherwise every price equals `last`
     bool behind;           // some frontier is ahead of what has been executed
     Bins bins[2];
+    GroupBins group_bins[2][MAX_GROUP];
     tiers survival[2][LANES];
 };
 
@@ -107,10 +108,13 @@ class Engine {
         std::memset(count, 0, sizeof count);
         for (int a = 0; a < s.n_asset; ++a) {
             Market& m = market[a];
-            // `survival` is set when it is first needed: see thin().
-            std::memset(&m, 0, offsetof(Market, survival));
+            // What is kept of tables and the survival of tiers are set when they are first needed.
+            std::memset(&m, 0, offsetof(Market, bins));
             m.memory = load(s.calm_memory, a);
-            m.bins[LONG].bin = m.bins[SHORT].bin = isplat(-1);
+            for (int side = 0; side < 2; ++side) {
+                m.bins[side].bin = isplat(-1);
+                for (int g = 0; g < s.n_group; ++g) m.group_bins[side][g].bin = isplat(-1);
+            }
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
         status = 0;
@@ -316,60 +320,91 @@ class Engine {
         settle_slices(m, a, side, flowing, before, fill);
     }
 
-    // Losses of the slices between the frontiers `before` and now, group by group.
-    void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
-        Span where;
+    // Losses of the slices between the frontiers `before` and now, group by group, bin by bin.
+    void settle_slices(Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
+        const vec loss = side == LONG ? 1.0f - fill : fill - 1.0f;
+        vec gain = splat(0.0f);
         for (int g = 0; g < s.n_group; ++g) {
             const int at = (a * 2 + side) * s.n_group + g;
-            ivec empty, partial;
-            __builtin_memcpy(&empty, s.group_empty + at * LANES, sizeof empty);
-            __builtin_memcpy(&partial, s.group_partial + at * LANES, sizeof partial);
-            const uint32_t here = flowing & ~mask_bits(empty != 0);
-            if (!here) continue;
-            // Groups share their frontiers unless auto-deleveraging or a backlog has parted them.
-            if (g == 0 || any((before[g] != before[0]) | (m.executed[side][g] != m.executed[side][0])) ||
-                !(flowing & ~mask_bits(load_integers(s.group_empty, at - g) != 0)))
-                where = span(s, side, before[g], m.executed[side][g]);
-            const Slices r = slices_of(s, a, side, g, where, fill);
-            const FeesOfLanes f = fees(s, r, fill, partial);
-            const uint32_t hard = here & (r.hard | m.thinned[side]);
-            const vec dollars = r.notional * fill, gain = f.fee + f.surplus;
-            for (uint32_t rest = here & ~hard; rest; rest &= rest - 1) {
-                const int v = __builtin_ctz(rest), t = r.tier[v];
-                record.loss[MARGIN_LOST][v][t] += r.lost[v];
-                record.loss[FEES][v][t] += f.fee[v];
-                record.liquidated_tier[v][t] += dollars[v];
-                record.surplus[v] += gain[v];
-                record.loss[DEFICIT][v][t] += r.deficit[v];
-                record.pending[v][t] += r.deficit[v];
-            }
+            const uint32_t here = flowing & ~mask_bits(load_integers(s.group_empty, at) != 0);
+            const uint32_t hard = here & m.thinned[side], easy = here & ~hard;
             for (uint32_t rest = hard; rest; rest &= rest - 1)
                 settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
+            if (!easy) continue;
+            const GroupLanes group = group_lanes(s, a, side, g);
+            GroupBins& bins = m.group_bins[side][g];
+            Walk w = walk(group, bins, before[g], m.executed[side][g], easy);
+            do {
+                const Slices r = slices_in_bin(group, bins, w, loss);
+                const FeesOfLanes f = fees(s, r, fill, group.whole);
+                gain += f.fee + f.surplus;
+                book(r, f.fee, r.notional * fill, easy & mask_bits(r.notional > 0.0f), a, side, g, bins);
+            } while (go_on(group, bins, w, easy));
+        }
+        for (uint32_t rest = flowing & ~m.thinned[side]; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest);
+            record.surplus[v] += gain[v];
         }
     }
 
-    static ivec load_integers(const int32_t* table, int row) {
-        ivec v;
-        __builtin_memcpy(&v, table + row * LANES, sizeof v);
-        return v;
+    // Add parts of slices to the record, each to the tier or the two neighbours whose it is.
+    void book(const Slices& r, vec fee, vec dollars, uint32_t lanes, int a, int side, int g,
+              const GroupBins& bins) {
+        const uint32_t short_of = mask_bits(r.deficit > 0.0f);
+        for (; lanes; lanes &= lanes - 1) {
+            const int v = __builtin_ctz(lanes);
+            const float whose = bins.tier[v];
+            if (whose < 0.0f) {
+                book_mixed(r, fee, dollars, v, a, side, g, bins.bin[v]);
+                continue;
+            }
+            const int t = (int)whose;
+            const float share = whose - (float)t;
+            book_tier(r, fee, dollars, v, t, 1.0f - share, short_of >> v & 1);
+            if (share > 0.0f) book_tier(r, fee, dollars, v, t + 1, share, short_of >> v & 1);
+        }
     }
 
+    void book_tier(const Slices& r, vec fee, vec dollars, int v, int t, float share, bool short_of) {
+        record.loss[MARGIN_LOST][v][t] += share * r.lost[v];
+        record.loss[FEES][v][t] += share * fee[v];
+        record.liquidated_tier[v][t] += share * dollars[v];
+        if (short_of) {
+            record.loss[DEFICIT][v][t] += share * r.deficit[v];
+            record.pending[v][t] += share * r.deficit[v];
+        }
+    }
+
+    // A bin that three tiers or more share, as rungs of a ladder may.
+    void book_mixed(const Slices& r, vec fee, vec dollars, int v, int a, int side, int g, int bin) {
+        const int64_t at = (((int64_t)(a * 2 + side) * s.n_group + g) * s.n_venue + v) * N_EDGE + bin;
+        const tiers held = load_tiers(s.held + at * MAX_TIER);
+        const float total = s.bin_held[(((int64_t)(a * 2 + side) * s.n_group + g) * N_EDGE + bin) * LANES + v];
+        for (int t = 0; t < s.n_tier; ++t)
+            if (held[t] > 0.0f) book_tier(r, fee, dollars, v, t, held[t] / total, r.deficit[v] > 0.0f);
+    }
+
+    // The same for one market whose tiers auto-deleveraging has thinned.
     void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
         const float start = before[v], end = m.executed[side][g][v], price = fill[v];
         if (!(end > start)) return;
-        Slice slice = slice_losses(s, a, side, g, v, start, end, price);
-        if (m.thinned[side] >> v & 1) {
-            const tiers left = m.survival[side][v];
-            slice.notional *= left, slice.lost *= left, slice.deficit *= left, slice.left *= left;
+        const Group r = group(s, a, side, g, v);
+        const float* held = s.held + (r.rows - s.rows) / 2;
+        int bin, last;
+        float from, until;
+        locate(start, bin, from);
+        locate(end, last, until);
+        for (; bin <= last; ++bin, from = 0.0f) {
+            const tiers alive = load_tiers(held + bin * MAX_TIER) * m.survival[side][v];
+            const Slice slice = slice_in_bin(r, alive, bin, from, bin == last ? until : 1.0f, price);
+            const Fees f = fees(s, v, slice, price, r.partial);
+            add_tiers(record.loss[MARGIN_LOST][v], slice.lost);
+            add_tiers(record.loss[DEFICIT][v], slice.deficit);
+            add_tiers(record.loss[FEES][v], f.fee);
+            add_tiers(record.pending[v], slice.deficit);
+            add_tiers(record.liquidated_tier[v], slice.notional * price);
+            record.surplus[v] += tier_sum(f.fee + f.surplus);
         }
-        const int at = ((a * 2 + side) * s.n_group + g) * LANES + v;
-        const Fees f = fees(s, v, slice, price, s.group_partial[at] != 0);
-        add_tiers(record.loss[MARGIN_LOST][v], slice.lost);
-        add_tiers(record.loss[DEFICIT][v], slice.deficit);
-        add_tiers(record.loss[FEES][v], f.fee);
-        add_tiers(record.pending[v], slice.deficit);
-        add_tiers(record.liquidated_tier[v], slice.notional * price);
-        record.surplus[v] += tier_sum(f.fee + f.surplus);
     }
 
     tiers alive(const Market& m, int side, int v) const {

@@ -163,12 +163,7 @@ def execute(scenario, state, record, counters, path, asset, end, fill) -> None:
             arrays, a[late], side[late], venue[late], before[late], frontier[late], survival[late],
             end.flow[row, side, venue][late],
         )  # fmt: skip
-    price = fill[row, venue]
-    notional, lost, deficit, left = liquidation.slice_losses(
-        arrays, a, side, venue, before, after, survival, price
-    )
-    partial = arrays.group_partial[a, side, :, venue]
-    fee, surplus = waterfall.fees(arrays, venue, notional, left, price, partial)
+    settle_slices(scenario, record, p, a, side, venue, before, after, survival, fill[row, venue])
     # Markets of the asset where nobody was in the way: their frontier is executed as it stands.
     idle_row, idle_side, idle_venue = np.nonzero((end.flow == 0) & (end.wanted == 0))
     state.executed[path[idle_row], asset[idle_row], idle_side, :, idle_venue] = np.maximum(
@@ -176,10 +171,20 @@ def execute(scenario, state, record, counters, path, asset, end, fill) -> None:
         end.frontier[idle_row, idle_side, idle_venue][:, None],
     )
     state.executed[p, a, side, :, venue] = after
-    record.forced(
-        p, a, side, venue, price,
-        *(x.sum(axis=1) for x in (notional, lost, deficit, fee, surplus)),
-    )  # fmt: skip
+
+
+def settle_slices(scenario, record, path, asset, side, venue, before, after, survival, price) -> None:
+    """Losses and fees of the slices between executed frontiers [n, group], bin by bin."""
+    arrays = scenario.arrays
+    partial = arrays.group_partial[asset, side, :, venue]
+    sums = np.zeros((5, len(path), scenario.shape.n_tier))
+    for start, end in liquidation.pieces(before, after):
+        notional, lost, deficit, left = liquidation.slice_losses(
+            arrays, asset, side, venue, start, end, survival, price
+        )
+        fee, surplus = waterfall.fees(arrays, venue, notional, left, price, partial)
+        sums += [x.sum(axis=1) for x in (notional, lost, deficit, fee, surplus)]
+    record.forced(path, asset, side, venue, price, *sums)
 
 
 def settle(scenario, state, record, n, available) -> None:

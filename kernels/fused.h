@@ -7,7 +7,8 @@
 //     rows       forced and margin side by side: [asset, side, group, venue, edge, 2 x MAX_TIER]
 //     held       notional between two edges: [asset, side, group, venue, edge, MAX_TIER]
 //     bin_held   the same over tiers: [asset, side, group, edge, LANES]
-//     bin_tier   the one tier that holds it; -1 where several do: [asset, side, group, edge, LANES]
+//     bin_tier   whose it is, t + w: tier t, and the share w of it tier t + 1; -1 where others hold
+//                some too: [asset, side, group, edge, LANES]
 #pragma once
 
 #include <cstdint>
@@ -50,7 +51,7 @@
     X(float, rows)                \
     X(float, held)                \
     X(float, bin_held)            \
-    X(int32_t, bin_tier)          \
+    X(float, bin_tier)            \
     X(int32_t, group_empty)       \
     X(float, edge_fall)           \
     X(float, edge_rise)           \

@@ -16,6 +16,11 @@ struct Amounts {
     tiers forced, margin;
 };
 
+static inline ivec load_integers(const int32_t* table, int row) {
+    ivec v;
+    __builtin_memcpy(&v, table + row * LANES, sizeof v);
+    return v;
+}
 static inline tiers load_tiers(const float* p) {
     tiers t;
     __builtin_memcpy(&t, p, sizeof t);
@@ -73,7 +78,8 @@ static inline Group group(const PackedScenario& s, int asset, int side, int g, i
 
 static inline float consumed(float price, int side) { return side == LONG ? 1.0f - price : price - 1.0f; }
 
-// The bins that sixteen frontiers lie in, kept from round to round: most moves stay within a bin.
+// The bins that sixteen frontiers lie in, kept from round to round and from step to step: most moves
+// stay within a bin, and reading one lane anew is cheaper than gathering sixteen.
 struct Bins {
     ivec bin;
     vec low, held;  // cumulative notional at the lower edge, and what the bin holds
@@ -84,13 +90,16 @@ static inline vec forced_total(const PackedScenario& s, int asset, int side, vec
     ivec bin;
     vec fraction;
     locate(reached, bin, fraction);
-    const ivec changed = bin != bins.bin;
-    if (any(changed)) {
+    const uint32_t changed = mask_bits(bin != bins.bin);
+    if (changed) {
         const float* table = s.forced_total + (int64_t)(asset * 2 + side) * N_EDGE * LANES;
-        const ivec at = bin * LANES + LANE;
-        bins.low = gather(table, at);
-        bins.held = gather(table + LANES, at) - bins.low;
         bins.bin = bin;
+        for (uint32_t rest = changed & ((1u << s.n_venue) - 1); rest; rest &= rest - 1) {
+            const int lane = __builtin_ctz(rest);
+            const float* at = table + bin[lane] * LANES + lane;
+            bins.low[lane] = at[0];
+            bins.held[lane] = at[LANES] - at[0];
+        }
     }
     return fma(fraction, bins.held, bins.low);
 }
@@ -127,121 +136,110 @@ struct Slice {
     tiers notional, lost, deficit, left;
 };
 
-// What the holders of a group between two frontiers lose when they are closed at one price.
+// What the holders of a group between two fractions of one bin lose when they are closed at a price.
 //
-// Bin by bin: within one, holders are even in distance and their margin is straight, so that every
-// term is positive and nothing cancels. The same integrals as the differences of step_numpy.py.
-static inline Slice slice_losses(const PackedScenario& s, int asset, int side, int g, int venue, float start,
-                                 float end, float price) {
-    const Group r = group(s, asset, side, g, venue);
-    const float* held = s.held + (r.rows - s.rows) / 2;
-    const float loss = consumed(price, side);
-    int bin, last;
-    float from, until;
-    locate(start, bin, from);
-    locate(end, last, until);
-    tiers notional = tsplat(0.0f), margin = notional, deficit = notional;
-    float low = r.threshold_margin(bin);
-    for (;; ++bin, from = 0.0f) {
-        const float to = bin == last ? until : 1.0f;
-        const float high = r.threshold_margin(bin + 1), slope = high - low;
-        const tiers row = load_tiers(held + bin * MAX_TIER), part = (to - from) * row;
-        notional += part;
-        margin += fma(0.5f * (from + to), slope, low) * part;
-        if (!r.partial && loss > fma(from, slope, low)) {
-            const float reach = minimum((loss - low) / slope, to);
-            deficit += (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * row);
-        }
-        if (bin == last) break;
-        low = high;
-    }
+// Within a bin holders are even in distance and their margin is straight, so that every term is
+// positive and nothing cancels. The same integrals as the differences of step_numpy.py.
+static inline Slice slice_in_bin(const Group& r, tiers held, int bin, float from, float to, float price) {
+    const float loss = consumed(price, r.side);
+    const float low = r.threshold_margin(bin), slope = r.threshold_margin(bin + 1) - low;
     Slice slice;
-    slice.notional = notional;
-    slice.deficit = deficit;
-    slice.lost = loss * notional - deficit;
+    slice.notional = (to - from) * held;
+    const tiers margin = fma(0.5f * (from + to), slope, low) * slice.notional;
+    slice.deficit = tsplat(0.0f);
+    if (!r.partial && loss > fma(from, slope, low)) {
+        const float reach = minimum((loss - low) / slope, to);
+        slice.deficit = (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * held);
+    }
+    slice.lost = loss * slice.notional - slice.deficit;
     slice.left = margin - slice.lost;
     return slice;
 }
 
-// The same for one group of sixteen markets at once, where no slice crosses more than one edge and
-// all that it holds is of one tier; the other lanes are `hard` and go through slice_losses.
+// The same for one group of sixteen markets at once, a bin at a time: the part of every slice that
+// lies within its first bin, then within the next, and so on.
 struct Slices {
     vec notional, lost, deficit, left;
-    ivec tier;
-    uint32_t hard;
 };
 
-// Where the slices of one side of an asset lie.
-struct Span {
-    ivec first, last;         // bins of their ends
-    vec from, until;          // fractions of these bins
-    vec low, middle, high;    // exponentials at the edges: below, between or above, above
-    ivec two;                 // lanes that cross an edge
-    uint32_t hard;
+// One group's constants, sixteen venues wide.
+struct GroupLanes {
+    vec base, factor;  // margin of a threshold = base + factor x exponential of its distance
+    ivec whole;        // closes in full, so that it can be bankrupt
+    const float *held, *tier, *edge;
 };
 
-static inline Span span(const PackedScenario& s, int side, vec start, vec end) {
-    Span p;
-    locate(start, p.first, p.from);
-    locate(end, p.last, p.until);
-    p.two = p.last > p.first;
-    p.hard = mask_bits(p.last > p.first + 1);
-    const float* edge = side == LONG ? s.edge_fall : s.edge_rise;
-    p.low = gather(edge, p.first);
-    p.middle = gather(edge + 1, p.first);
-    p.high = any(p.two) ? gather(edge + 1, p.last) : p.middle;
-    return p;
-}
-
-static inline ivec gather_integer(const int32_t* table, ivec index) {
-    return bits(gather((const float*)table, index));
-}
-
-static inline Slices slices_of(const PackedScenario& s, int asset, int side, int g, const Span& p, vec price) {
+static inline GroupLanes group_lanes(const PackedScenario& s, int asset, int side, int g) {
     const int at = (asset * 2 + side) * s.n_group + g;
-    const int64_t table = (int64_t)at * N_EDGE * LANES;
     const vec rate = load(s.group_rate, at), deduction = load(s.group_deduction, at);
-    ivec partial;
-    __builtin_memcpy(&partial, s.group_partial + at * LANES, sizeof partial);
-    const vec base = (side == LONG ? 1.0f : -1.0f) - deduction;
-    const vec factor = side == LONG ? rate - 1.0f : rate + 1.0f;
-    const vec low = fma(factor, p.low, base), middle = fma(factor, p.middle, base);
-    const vec loss = side == LONG ? 1.0f - price : price - 1.0f;
-    const vec zero = splat(0.0f);
+    const int64_t table = (int64_t)at * N_EDGE * LANES;
+    return {(side == LONG ? 1.0f : -1.0f) - deduction,
+            side == LONG ? rate - 1.0f : rate + 1.0f,
+            load_integers(s.group_partial, at) == 0,
+            s.bin_held + table,
+            s.bin_tier + table,
+            side == LONG ? s.edge_fall : s.edge_rise};
+}
 
+// The bins that executed frontiers of a group lie in, kept like Bins.
+struct GroupBins {
+    ivec bin;
+    vec held, tier;  // what the bin holds, and whose it is: see `bin_tier` in kernels/fused.h
+    vec low, high;   // exponentials at its edges
+};
+
+static inline void read_bins(const GroupLanes& group, GroupBins& bins, ivec bin, uint32_t lanes) {
+    for (; lanes; lanes &= lanes - 1) {
+        const int lane = __builtin_ctz(lanes), b = bin[lane], at = b * LANES + lane;
+        bins.bin[lane] = b;
+        bins.held[lane] = group.held[at];
+        bins.tier[lane] = group.tier[at];
+        bins.low[lane] = group.edge[b];
+        bins.high[lane] = group.edge[b + 1];
+    }
+}
+
+// Where the slices of a group are, going from bin to bin.
+struct Walk {
+    ivec bin, last;   // the bin at hand, and that of the slices' ends
+    vec from, until;  // fractions at which the slices start in `bin` and end in `last`
+    ivec going;       // lanes that have a part in `bin`
+};
+
+static inline Walk walk(const GroupLanes& group, GroupBins& bins, vec start, vec end, uint32_t lanes) {
+    Walk w;
+    locate(start, w.bin, w.from);
+    locate(end, w.last, w.until);
+    w.going = end > start;
+    read_bins(group, bins, w.bin, lanes & mask_bits(w.bin != bins.bin));
+    return w;
+}
+
+// On to the next bin; false when no slice among `lanes` reaches it.
+static inline bool go_on(const GroupLanes& group, GroupBins& bins, Walk& w, uint32_t lanes) {
+    w.going = w.going & (w.last > w.bin);
+    const uint32_t next = mask_bits(w.going) & lanes;
+    if (!next) return false;
+    w.bin = w.bin - w.going;  // masks are -1
+    w.from = splat(0.0f);
+    read_bins(group, bins, w.bin, next);
+    return true;
+}
+
+static inline Slices slices_in_bin(const GroupLanes& group, const GroupBins& bins, const Walk& w, vec loss) {
+    const vec zero = splat(0.0f);
+    const vec low = fma(group.factor, bins.low, group.base);
+    const vec slope = fma(group.factor, bins.high, group.base) - low;
+    const vec to = select(w.last > w.bin, splat(1.0f), w.until);
     Slices r;
-    ivec where = p.first * LANES + LANE;
-    r.tier = gather_integer(s.bin_tier + table, where);
-    r.hard = p.hard | mask_bits(r.tier < 0);
-    const vec row = gather(s.bin_held + table, where);
-    const vec to = select(p.two, splat(1.0f), p.until);
-    vec slope = middle - low;
-    vec part = (to - p.from) * row;
-    r.notional = part;
-    vec margin = fma(0.5f * (p.from + to), slope, low) * part;
+    r.notional = select(w.going, (to - w.from) * bins.held, zero);
+    const vec margin = fma(0.5f * (w.from + to), slope, low) * r.notional;
     r.deficit = zero;
-    const ivec bankrupt = (loss > fma(p.from, slope, low)) & (partial == 0);
+    const ivec bankrupt = (loss > fma(w.from, slope, low)) & group.whole & w.going;
     if (any(bankrupt)) {
         const vec reach = minimum((loss - low) / slope, to);
-        r.deficit = select(bankrupt, (loss - fma(0.5f * (p.from + reach), slope, low)) * ((reach - p.from) * row), zero);
-    }
-    if (any(p.two)) {
-        where = p.last * LANES + LANE;
-        const ivec tier = gather_integer(s.bin_tier + table, where);
-        const vec next = select(p.two, gather(s.bin_held + table, where), zero);
-        // An empty bin is of no tier.
-        r.hard |= mask_bits((tier != r.tier) & (next > 0.0f) & (row > 0.0f));
-        r.tier = row > 0.0f ? r.tier : tier;
-        const vec high = fma(factor, p.high, base);
-        slope = high - middle;
-        part = p.until * next;
-        r.notional = r.notional + part;
-        margin = fma(fma(0.5f * p.until, slope, middle), part, margin);
-        const ivec beyond = (loss > middle) & (partial == 0) & p.two;
-        if (any(beyond)) {
-            const vec reach = minimum((loss - middle) / slope, p.until);
-            r.deficit = r.deficit + select(beyond, (loss - fma(0.5f * reach, slope, middle)) * (reach * next), zero);
-        }
+        const vec short_of = (loss - fma(0.5f * (w.from + reach), slope, low)) * ((reach - w.from) * bins.held);
+        r.deficit = select(bankrupt, short_of, zero);
     }
     r.lost = loss * r.notional - r.deficit;
     r.left = margin - r.lost;

@@ -109,6 +109,23 @@ def advance(arrays, asset, side, venue, executed, frontier, survival, target):
     return np.maximum(executed, low[:, None])
 
 
+def pieces(start, end):
+    """Slices cut at the edges of the distance table, from the lowest bin up: yields (from, to).
+
+    start, end: [n, group]. Margin is straight within a bin, and a fee is taken from the margin left
+    of its own holders, not from that of others in the slice.
+    """
+    while True:
+        index, _ = locate(start)
+        stop = np.minimum(end, EDGES[index + 1])
+        # Past the table's end nobody is left.
+        stop = np.where(stop > start, stop, end)
+        yield start, stop
+        if (stop >= end).all():
+            return
+        start = stop
+
+
 def slice_losses(arrays, asset, side, venue, start, end, survival, price):
     """What the holders between two frontiers lose when they are closed at one price, Eq. (4).
 

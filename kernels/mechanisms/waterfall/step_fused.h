@@ -15,10 +15,10 @@ struct FeesOfLanes {
     vec fee, surplus;
 };
 
-static inline FeesOfLanes fees(const PackedScenario& s, const Slices& slices, vec price, ivec partial) {
+static inline FeesOfLanes fees(const PackedScenario& s, const Slices& slices, vec price, ivec whole) {
     const vec zero = splat(0.0f), available = maximum(slices.left, zero);
     const vec fee = minimum(load(s.fee_rate, 0) * price * slices.notional, available);
-    return {fee, select(partial != 0, zero, load(s.surplus_share, 0)) * (available - fee)};
+    return {fee, select(whole, load(s.surplus_share, 0), zero) * (available - fee)};
 }
 
 static inline float fund_draw(float fund, float deficit) { return minimum(fund, deficit); }
