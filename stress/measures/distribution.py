@@ -49,7 +49,7 @@ def distribution(tally: Tally, cell: int, n: int | None = None) -> Distribution:
     n: paths to count, where others are known to be zero and not of interest: only zeros are left out
     """
     exponent = int(tally.layout.exponent[cell])
-    lower, upper, offset, unit = _edges(exponent)
+    lower, upper, offset, unit = bin_edges(exponent)
     counts = tally.counts[cell]
     places = np.nonzero(counts)[0]
     count = counts[places]
@@ -75,6 +75,7 @@ def distribution(tally: Tally, cell: int, n: int | None = None) -> Distribution:
 
 
 @lru_cache
-def _edges(exponent: int):
+def bin_edges(exponent: int):
+    """Lower and upper edges, offsets and units of the bins of a cell; see `kernels.parts.histogram`."""
     lower = histogram.lower_edges(exponent)
     return lower, histogram.upper_edges(exponent), histogram.offset(lower), histogram.unit(exponent)

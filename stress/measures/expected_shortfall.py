@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stress.measures import Estimate, standard_score
+from stress.measures import Estimate
 from stress.measures.distribution import Distribution
 from stress.measures.quantile import exact, quantile
 
@@ -17,12 +17,13 @@ FEW = 50
 def expected_shortfall(values: Distribution, levels: Sequence[float], confidence: float) -> Estimate:
     """Mean of the worst 1 - `level` of paths: [level]; the path on the boundary counts in part.
 
-    The variance is that of a mean of exceedances whose boundary is itself estimated, and the interval
-    is taken in the logarithm:
+    The variance is that of a mean of exceedances whose boundary is itself estimated; the interval is
+    Student's, in the logarithm:
 
         Var(ES) = (Var(X | X > q) + level (ES - q)^2) / (n (1 - level))
 
-    NaN without paths; the upper end is infinite where less than one path lies beyond the level.
+    NaN without paths. With fewer than two paths beyond the level there is no variance to be had: the
+    interval reaches from the lower end of the quantile's to infinity.
     docs/formats/cube.md, Eq. (3); Acerbi and Tasche (2002), Def. 2.6; Manistre and Hancock (2005).
     """
     if values.n == 0:
@@ -31,11 +32,21 @@ def expected_shortfall(values: Distribution, levels: Sequence[float], confidence
     beyond = np.array([n_beyond(values.n, level) for level in levels])
     total, squares = tail(values, beyond)
     value = total / beyond
-    boundary = quantile(values, levels, confidence).value
-    spread = np.maximum(squares / beyond - value**2, 0.0)
-    error = np.sqrt((spread + np.array(levels) * (value - boundary) ** 2) / beyond)
-    factor = np.exp(standard_score(confidence) * error / np.where(value > 0, value, 1.0))
-    return Estimate(value, value / factor, np.where(beyond >= 1, value * factor, np.inf))
+    boundary = quantile(values, levels, confidence)
+    freedom = np.maximum(beyond - 1, 1.0)
+    spread = np.maximum(squares / beyond - value**2, 0.0) * beyond / freedom
+    error = np.sqrt((spread + np.array(levels) * (value - boundary.value) ** 2) / beyond)
+    factor = np.exp(student_score(confidence, freedom) * error / np.where(value > 0, value, 1.0))
+    enough = beyond >= 2
+    lower = np.where(enough, value / factor, boundary.lower)
+    return Estimate(value, lower, np.where(enough, value * factor, np.inf))
+
+
+def student_score(confidence: float, freedom) -> np.ndarray:
+    """Half-width in standard errors of a two-sided interval with so many degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return stdtrit(freedom, (1 + confidence) / 2)
 
 
 def n_beyond(n: int, level: float) -> float:

@@ -15,35 +15,53 @@ from stress.measures.distribution import Distribution
 def quantile(values: Distribution, levels: Sequence[float], confidence: float) -> Estimate:
     """Smallest values that paths do not exceed with the probabilities `levels`: [level].
 
-    The interval has the ends of the order statistics between which the quantile lies with at least
-    the confidence asked for; its upper end is infinite where there are too few paths to tell.
+    The interval reaches from the least that the lower to the most that the upper of the two order
+    statistics can be between which the quantile lies with the confidence asked for: never less than
+    that, whatever the bins hide. Its upper end is infinite where there are too few paths to tell.
     NaN without paths. docs/formats/cube.md, Eq. (2).
     """
     if values.n == 0:
         nothing = np.full(len(levels), np.nan)
         return Estimate(nothing, nothing, nothing)
-    ranks = np.array([interval_ranks(values.n, level, confidence) for level in levels])
-    found = order_statistic(values, ranks)
-    return Estimate(found[:, 0], found[:, 1], found[:, 2])
+    rank, lower, upper = np.array([interval_ranks(values.n, level, confidence) for level in levels]).T
+    return Estimate(
+        order_statistic(values, rank), order_bounds(values, lower)[0], order_bounds(values, upper)[1]
+    )
 
 
 def order_statistic(values: Distribution, rank) -> np.ndarray:
     """The values of given ranks, 1 the smallest: same shape as `rank`; 0 before and inf past the ends.
 
-    Within a bin, count and mean bound where a value can lie; the middle of that range is taken. It is
-    never further off than half a bin, and exact for a value that is alone.
+    The middle of where a value can lie: never further off than half a bin, and exact for a value that
+    is alone. Below the first octave, and above the last one, the mean of the bin.
     """
-    rank = np.asarray(rank)
-    place = np.searchsorted(values.below, np.clip(rank, 1, values.n) - 1, side="right") - 1
-    count, lower, upper = values.count[place], values.lower[place], values.upper[place]
-    mean = values.mean_in_bin[place]
-    within = np.clip(rank, 1, values.n) - values.below[place]
-    alone = (count == 1) | np.isinf(upper)
-    upper = np.where(alone, mean, upper)
-    lowest = np.maximum(lower, (count * mean - (count - within) * upper) / within)
-    highest = np.minimum(upper, (count * mean - (within - 1) * lower) / (count - within + 1))
-    found = np.where(alone, mean, (lowest + highest) / 2)
-    return np.where(rank < 1, 0.0, np.where(rank > values.n, np.inf, found))
+    lowest, highest = order_bounds(values, rank)
+    place = _place(values, rank)
+    coarse = (values.lower[place] == 0) | np.isinf(values.upper[place])
+    known = (np.asarray(rank) >= 1) & (np.asarray(rank) <= values.n)
+    return np.where(coarse & known, values.mean_in_bin[place], (lowest + highest) / 2)
+
+
+def order_bounds(values: Distribution, rank) -> tuple[np.ndarray, np.ndarray]:
+    """Between what the values of given ranks lie, for certain: what the edges of the bin, its count and
+    the mean in it leave possible. 0 before the first, inf past the last path."""
+    inside = np.clip(rank, 1, values.n)
+    place = _place(values, rank)
+    count, mean = values.count[place], values.mean_in_bin[place]
+    within = inside - values.below[place]
+    with np.errstate(invalid="ignore"):  # the last bin has no upper edge
+        others = (count - within) * np.where(count == within, 0.0, values.upper[place])
+    lowest = np.maximum(values.lower[place], (count * mean - others) / within)
+    rest = (within - 1) * values.lower[place]
+    highest = np.minimum(values.upper[place], (count * mean - rest) / (count - within + 1))
+    past = np.where(np.asarray(rank) > values.n, np.inf, 0.0)
+    known = inside == rank
+    return np.where(known, lowest, past), np.where(known, highest, past)
+
+
+def _place(values: Distribution, rank) -> np.ndarray:
+    """The bin of each rank."""
+    return np.searchsorted(values.below, np.clip(rank, 1, values.n) - 1, side="right") - 1
 
 
 @lru_cache
