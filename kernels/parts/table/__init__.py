@@ -7,8 +7,8 @@ logarithm; within a bin holders are spread evenly over the distance.
 
 import numpy as np
 
-LOWEST, HIGHEST = -10, 2
-PER_OCTAVE_BITS = 3
+LOWEST, HIGHEST = -9, 2
+PER_OCTAVE_BITS = 2
 PER_OCTAVE = 1 << PER_OCTAVE_BITS
 N_EDGE = 2 + (HIGHEST - LOWEST) * PER_OCTAVE
 

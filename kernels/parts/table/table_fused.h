@@ -1,11 +1,11 @@
 // The distance table: bins from the bits of a float, the same as table_numpy.py.
 #pragma once
 
-constexpr int LOWEST = -10, HIGHEST = 2, PER_OCTAVE_BITS = 3;
+constexpr int LOWEST = -9, HIGHEST = 2, PER_OCTAVE_BITS = 2;
 constexpr int N_EDGE = 2 + (HIGHEST - LOWEST) * (1 << PER_OCTAVE_BITS);
 constexpr int BIN_SHIFT = 23 - PER_OCTAVE_BITS;
 constexpr int BIN_OFFSET = ((127 + LOWEST) << PER_OCTAVE_BITS) - 1;
-constexpr float SMALLEST = 1.0f / 1024, LARGEST = 4.0f;
+constexpr float SMALLEST = 1.0f / 512, LARGEST = 4.0f;
 
 static inline ivec choose(ivec mask, ivec a, ivec b) { return mask ? a : b; }
 static inline int32_t choose(bool mask, int32_t a, int32_t b) { return mask ? a : b; }
