@@ -17,7 +17,7 @@ import yaml
 from kernels.outcome import COMPONENTS, COUNTERS, SIDES, STATUS
 from kernels.scenario import Scenario, ScenarioShape
 from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
-from stress.measures.distribution import Distribution, distribution
+from stress.measures.distribution import NOTHING, Distribution, distribution
 from stress.measures.expected_shortfall import FEW, expected_shortfall, n_beyond
 from stress.measures.quantile import quantile
 from stress.tally import N_WORST, Tally
@@ -46,8 +46,9 @@ def cube(
     static            : the static response of the scenario, see `stress.static_response`
     """
     builder = Builder(tally, scenario.shape, levels, confidence)
+    unlisted = {"fall": ~scenario.arrays.listed}
     for field in definitions()["fields"]:
-        builder.add_field(field)
+        builder.add_field(field, unlisted.get(field))
     add_shares(builder, scenario)
     add_probabilities(builder)
     add_amplification(builder)
@@ -100,9 +101,11 @@ class Builder:
             cell = self.tally.layout.slices["stressed_exogenous_trough"].start + asset
         return self.n_path - int(self.tally.counts[cell, 0])
 
-    def add_field(self, field: str) -> None:
-        """All statistics of one block of the row."""
+    def add_field(self, field: str, undefined: np.ndarray | None = None) -> None:
+        """All statistics of one block of the row; none of the cells that are `undefined`."""
         cells = self.distributions(field, definitions()["fields"][field].get("over"))
+        if undefined is not None:
+            cells[undefined] = NOTHING
         for statistic, measure in STATISTICS.items():
             by_level = "level" in definitions()["statistics"][statistic].get("dims", ())
             self.add(f"{field}_{statistic}", self.estimate(cells, partial(measure, self), by_level))

@@ -112,18 +112,20 @@ def times(value: float | None, n_digit: int = 3) -> str:
 
 def digits(value: float, n_digit: int = 3) -> str:
     """So many digits, at least those before the point: 1.23, 12.3, 123."""
-    whole = math.floor(math.log10(max(abs(value), 1e-9) * (1 + 0.5 * 10.0**-n_digit))) if value else 0
-    return f"{value:.{max(0, n_digit - 1 - max(0, whole))}f}"
+    exponent = int(f"{value:.{n_digit - 1}e}".partition("e")[2])
+    return f"{value:.{max(0, n_digit - 1 - max(0, exponent))}f}"
 
 
 Show = Callable[[float | None, int], str]
 
 
 def ends(number: dict[str, float | None], show: Show = money) -> str:
-    """The interval of a number, "3.10–3.32B", with a digit more where it is narrow; open if not known."""
+    """The interval of a number, "3.10–3.32B", a digit finer where it is narrow; ∞ where it has no end."""
     if number["value"] is None or number["lower"] == number["upper"] == number["value"]:
         return ""
     lower, upper = (show(number[end], 3) for end in ("lower", "upper"))
+    if not upper:
+        return f"{lower.lstrip('$')}–∞"
     if lower == upper:
         lower, upper = (show(number[end], 4) for end in ("lower", "upper"))
     same = next((unit for unit in (*UNITS, "%", "x") if lower.endswith(unit) and upper.endswith(unit)), "")

@@ -133,7 +133,8 @@ class RunFolder:
                 publish(self.path / name, text)
         except (OSError, StoreError) as error:
             for name in texts:
-                (self.path / name).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    (self.path / name).unlink()
             for folder in (self.path / "shards", *made):
                 with contextlib.suppress(OSError):
                     folder.rmdir()

@@ -31,6 +31,8 @@ def rows(first, count, shape=SHAPE, seed=7):
         generator = np.random.default_rng([seed, first + i])
         sizes = np.exp(3 * generator.standard_normal(layout.n_cell)) * scale
         made[i] = np.where(generator.random(layout.n_cell) < 1 / 3, 0.0, sizes)
+    sides = layout.view(made, "liquidated")
+    sides[..., 2] = sides[..., 0] + sides[..., 1]
     return made
 
 

@@ -43,6 +43,10 @@ class Distribution:
         return int(self.count[middle > value].sum())
 
 
+NOTHING = Distribution(0, *(np.zeros(0) for _ in range(5)), 0, 0, 1.0)
+"""The distribution over no paths, of which nothing can be said."""
+
+
 def distribution(tally: Tally, cell: int, n: int | None = None) -> Distribution:
     """The distribution of a cell over all paths that did not fail, or over n of them.
 

@@ -1,6 +1,7 @@
 """Tallies: exact, the same in any order and any form."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,9 +55,9 @@ def test_bad_values_are_counted(value):
     rows = np.ones((5, 3), np.float32)
     rows[2, 1] = value
     assert in_both_forms(rows, EXPONENT)[2] == 1
+    made = samples.rows(10, 4)
+    made[3, 5] = value
     with pytest.raises(ValueError, match="1 negative or non-finite numbers in paths 10"):
-        made = samples.rows(10, 4)
-        made[3, 5] = value
         Tally(samples.SHAPE).add_batch(10, made, np.zeros(4, np.uint32), 0)
 
 
@@ -99,7 +100,7 @@ def test_words_carry(numbers):
 def test_any_split_and_order_gives_the_same_bits():
     whole = samples.tally(0, 300)
     for cuts in ([0, 300], [0, 1, 299, 300], [0, 100, 200, 300]):
-        parts = [samples.tally(a, b - a, n_thread=2) for a, b in zip(cuts, cuts[1:], strict=False)]
+        parts = [samples.tally(a, b - a, n_thread=2) for a, b in pairwise(cuts)]
         for order in (parts, parts[::-1]):
             total = Tally(samples.SHAPE)
             for part in order:
@@ -147,6 +148,7 @@ def test_failed_paths_are_left_out_and_named():
 
 def test_memory_does_not_grow():
     sizes = {
-        sum(a.nbytes for a in vars(samples.tally(0, n)).values() if isinstance(a, np.ndarray)) for n in (10, 200)
+        sum(a.nbytes for a in vars(samples.tally(0, n)).values() if isinstance(a, np.ndarray))
+        for n in (10, 200)
     }
     assert len(sizes) == 1

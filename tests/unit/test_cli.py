@@ -1,0 +1,228 @@
+"""The command: what it prints, what it writes, with which exit code it ends."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from stress import cli
+from stress.report import digits, ends, money, percent, times
+
+PATHS = ["--paths", "60"]
+
+
+def stress(*arguments, cwd=None):
+    command = [sys.executable, "-m", "stress", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.fixture(scope="module")
+def config(root):
+    return str(root / "tests" / "configs" / "small.yaml")
+
+
+@pytest.fixture(scope="module")
+def ran(config, tmp_path_factory):
+    """A run of sixty paths through the command: what it said, and its folder."""
+    out = tmp_path_factory.mktemp("results")
+    done = stress("run", config, *PATHS, "--out", out)
+    assert done.returncode == 0, done.stderr
+    (folder,) = out.iterdir()
+    return done, folder
+
+
+@pytest.fixture
+def verb(monkeypatch):
+    """Runs a verb in this process; returns what it printed."""
+
+    def run(*arguments, code=0):
+        done = CliRunner().invoke(cli.app, [str(a) for a in arguments], catch_exceptions=False)
+        assert done.exit_code == code, done.output
+        return done.stdout
+
+    return run
+
+
+def test_run_prints_every_table(ran):
+    done, folder = ran
+    for title in (
+        "99% expected shortfall of losses on forced positions, by venue and leverage tier",
+        "Losses by venue, with 95% intervals",
+        "Losses by leverage tier, all venues, with 95% intervals",
+        "Forced selling and insurance funds, with 95% intervals",
+        "Largest falls of prices, with 95% intervals",
+    ):
+        assert title in done.stdout
+    assert "60 paths: " in done.stdout
+    assert str(folder / "cube.h5") in done.stdout
+    assert "fewer than 50 paths lie beyond level" in done.stdout
+    assert "A small crash on two venues" in done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 132
+    assert not any(line.endswith(" ") for line in lines)
+    rows = [line.split() for line in lines if line.startswith(("alpha ", "beta ", "all "))]
+    assert len(rows) == 3 + 3 + 1 + 3
+    assert "nan" not in done.stdout.lower()
+
+
+def test_run_as_json(ran, verb, config):
+    _, folder = ran
+    found = json.loads(verb("run", config, *PATHS, "--out", folder.parent, "--json"))
+    assert found["path"] == str(folder)
+    assert found["n_path"] == 60
+    loss = found["loss"]["all"]["all"]["es"]
+    assert loss["lower"] <= loss["value"]
+    assert set(found["venues"]["alpha"]["exhaustion_probability"]) == {"value", "lower", "upper"}
+    assert set(found["assets"]) == {"BTC", "ETH"}
+
+
+def test_status_and_verify(ran, verb):
+    _, folder = ran
+    assert "60 of 60 paths, 2 of 2 shards" in verb("status", folder)
+    assert json.loads(verb("status", folder, "--json"))["finished"] is True
+    assert f"{folder}: nothing wrong; 6 files looked at, 1 shards computed again" in verb(
+        "verify", folder, "--recompute", 1
+    )
+    assert json.loads(verb("verify", folder, "--json"))["problems"] == []
+
+
+def test_verify_ends_with_four_on_damage(config, tmp_path):
+    assert stress("run", config, *PATHS, "--out", tmp_path, "--json").returncode == 0
+    (folder,) = tmp_path.iterdir()
+    (folder / "cube.h5").write_bytes((folder / "cube.h5").read_bytes()[:-1])
+    done = stress("verify", folder)
+    assert done.returncode == 4
+    assert "cube.h5 is damaged" in done.stderr
+    assert stress("status", folder).returncode == 4
+
+
+def test_check_and_show(verb, config):
+    assert "nothing wrong. 2 venues, 2 assets, 8 tiers, 30 steps; 200 paths" in verb("check", config)
+    assert json.loads(verb("check", config, "--json", "--set", "run.step=30s"))["steps"] == 60
+    assert "paths: 70" in verb("show", config, "--set", "run.paths=70").replace("'", "")
+    assert json.loads(verb("show", config, "--json"))["run"]["seed"] == "20251010"
+
+
+def test_plan(verb, config):
+    text = verb("plan", config, "--paths", "1000")
+    assert "1,000 in 20 shards of up to 50" in text
+    assert "microseconds a path, measured" in text
+    found = json.loads(verb("plan", config, "--json"))
+    assert found["cells"] == 308
+    assert 100e6 < found["memory_bytes"] < 700e6
+    assert found["seconds"] > 0
+    assert found["at_rest"]["supercritical"] is False
+
+
+def test_bench(verb, config):
+    found = json.loads(verb("bench", config, "--paths", "64", "--repeats", "1", "--json"))
+    for name, numbers in found["engines"].items():
+        assert numbers["path_steps_per_second_per_core"]["best"] > 0, name
+        assert 0 <= numbers["quiet_fraction"] <= 1
+        assert {"rounds_per_path_step", "flushes_per_path_step", "cpu_seconds", "wall_seconds"} <= set(
+            numbers
+        )
+    if len(found["engines"]) == 2:
+        assert found["cpu_over_numpy"] > 1
+    assert "path-steps/s/core" in verb("bench", config, "--paths", "64", "--repeats", "1")
+
+
+def test_devices_and_schema(verb):
+    assert "numpy" in verb("devices")
+    assert "numpy" in json.loads(verb("devices", "--json"))["engines"]
+    assert json.loads(verb("schema"))["$defs"]
+
+
+def test_bad_config_ends_with_two_and_leaves_nothing(tmp_path, config):
+    done = stress(
+        "run",
+        config,
+        "--set",
+        "run.horizon=5",
+        "--set",
+        "venues.alpha.insurence_fund=$1",
+        "--out",
+        tmp_path / "out",
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 2
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+    as_json = stress("check", tmp_path, "--json")
+    assert as_json.returncode == 2
+    assert json.loads(as_json.stdout)["problems"]
+
+
+def test_usage_errors_end_with_two(config):
+    for arguments in (["run"], ["fly"], ["run", config, "--speed", "9"], ["run", config, "--threads", "-1"]):
+        assert stress(*arguments).returncode == 2
+
+
+def test_missing_backend_ends_with_three(config, monkeypatch, tmp_path):
+    code = (
+        "from kernels import engines\nengines.missing = lambda name: 'not built' if name == 'cpu' else None\n"
+        "from stress.cli import main\nmain()\n"
+    )
+    command = [sys.executable, "-c", code, "run", config, "--backend", "cpu", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 3
+    assert 'backend "cpu" is not there (not built)' in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_that_refuse_end_with_four(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    for arguments in (
+        ["run", config, *PATHS, "--out", tmp_path / "file"],
+        ["resume", tmp_path],
+        ["status", tmp_path],
+    ):
+        done = stress(*arguments)
+        assert done.returncode == 4
+        assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_closed_pipe_is_no_error(config):
+    done = subprocess.run(
+        f"{sys.executable} -m stress show {config} | head -1; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+def test_runs_from_any_folder(config, tmp_path):
+    assert stress("run", config, *PATHS, cwd=tmp_path).returncode == 0
+    assert [path.name.split("-")[0] for path in (tmp_path / "results").iterdir()] == ["small"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "$0"), (12.4, "$12"), (999.6, "$1.00k"), (1234, "$1.23k"), (99_950, "$100k"), (1.2345e9, "$1.23B"),
+     (999.4e6, "$999M"), (999.6e6, "$1.00B"), (19.5e9, "$19.5B"), (2e12, "$2.00T"), (None, "")],
+)  # fmt: skip
+def test_money(value, text):
+    assert money(value) == text
+
+
+def test_numbers_and_intervals():
+    assert [digits(v) for v in (0, 0.123, 1.234, 12.34, 123.4, 999.9)] == [
+        "0.00",
+        "0.12",
+        "1.23",
+        "12.3",
+        "123",
+        "1000",
+    ]
+    assert [percent(v) for v in (0.0, 0.0123, 0.5, 1.0, None)] == ["0.00%", "1.23%", "50.0%", "100%", ""]
+    assert times(1.234) == "1.23x"
+    assert ends({"value": 3.2e9, "lower": 3.1e9, "upper": 3.32e9}) == "3.10–3.32B"
+    assert ends({"value": 1e9, "lower": 998e6, "upper": 1.003e9}) == "998M–1.00B"
+    assert ends({"value": 3.2e9, "lower": 3.1999e9, "upper": 3.2011e9}) == "3.200–3.201B"
+    assert ends({"value": 3.2e9, "lower": 3.1e9, "upper": None}) == "3.10B–∞"
+    assert ends({"value": 0.0, "lower": 0.0, "upper": 0.0}) == ""
+    assert ends({"value": 0.5, "lower": 0.4, "upper": 0.6}, percent) == "40.0–60.0%"

@@ -1,0 +1,174 @@
+"""The cube: every name defined, every number with its interval, the file readable by others."""
+
+import io
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import xarray as xr
+
+from kernels.outcome import FIELDS, Layout
+from stress import cube as cubes
+from stress.cube import ALL, cube, definitions, describe, names
+from stress.errors import StoreError
+from stress.io import check_format, compare_tallies, encode, open_group, read_tally, tally_groups
+from tests import samples
+
+LEVELS = (0.9, 0.99, 0.999)
+N_ASSET, N_VENUE, N_TIER = 2, 3, 3
+STATIC = SimpleNamespace(shock=np.array([0.01, 0.05]), index_fall=np.full((2, 2), 0.06), critical_shock=0.05)
+
+
+def scenario():
+    listed = np.ones((N_ASSET, N_VENUE), bool)
+    listed[1, 2] = False
+    notional = np.full((N_ASSET, 2, N_VENUE, N_TIER), 1e8) * listed[:, None, :, None]
+    return SimpleNamespace(shape=samples.SHAPE, arrays=SimpleNamespace(tier_notional=notional, listed=listed))
+
+
+@pytest.fixture(scope="module")
+def tally():
+    return samples.tally(0, 400)
+
+
+@pytest.fixture(scope="module")
+def made(tally):
+    return cube(tally, scenario(), "sample", LEVELS, 0.95, STATIC)
+
+
+@pytest.fixture(scope="module")
+def data(made, tally):
+    groups = {"/": made, **tally_groups(tally, cubes.coordinates(samples.SHAPE, LEVELS))}
+    return encode(groups, {"seed": "7"})
+
+
+def test_every_name_is_there_and_no_other(made):
+    ends = {f"{name}_{end}" for name in made for end in ("lower", "upper") if f"{name}_lower" in made}
+    elsewhere = {"failed_path", "worst_loss", "worst_path"}
+    assert set(map(str, made)) - ends == set(names()) - elsewhere
+
+
+def test_fields_are_those_of_the_row():
+    known = definitions()["fields"]
+    assert {f.name: f.unit for f in FIELDS} == {name: entry["unit"] for name, entry in known.items()}
+    for field in FIELDS:
+        assert [d.rstrip("+") for d in field.dims] == known[field.name]["dims"]
+
+
+def test_everything_is_described(made):
+    for name, variable in made.variables.items():
+        assert variable.attrs["long_name"], name
+        if name not in ("scenario", *made.coords):
+            assert "units" in variable.attrs, name
+    for name in made:
+        if linked := made[name].attrs.get("ancillary_variables"):
+            assert linked.split() == [f"{name}_lower", f"{name}_upper"]
+            assert made[name].attrs["definition"]
+
+
+def test_unknown_names_are_refused(tally):
+    for name in ("loss_mode", "profit_mean", "loss"):
+        with pytest.raises(KeyError, match=r"not defined in fields\.yml"):
+            describe(name)
+    builder = cubes.Builder(tally, samples.SHAPE, LEVELS, 0.95)
+    with pytest.raises(KeyError):
+        builder.add("profit", np.zeros(()))
+
+
+def test_every_number_lies_in_its_interval(made):
+    for name in made:
+        if f"{name}_lower" in made:
+            value = made[name].values
+            lower, upper = made[f"{name}_lower"].values, made[f"{name}_upper"].values
+            known = ~np.isnan(value)
+            assert (np.isnan(lower) == ~known).all(), name
+            slack = 1e-12 * np.abs(value[known])
+            assert (lower[known] <= value[known] + slack).all(), name
+            assert (value[known] <= upper[known] + slack).all(), name
+
+
+def test_numbers_belong_to_their_labels(made, tally):
+    layout = Layout(samples.SHAPE)
+    rows = samples.rows(0, 400).astype(float)
+    loss = layout.view(rows, "loss")
+    at = {"component": "fund_draw", "venue": "beta", "tier": "[20,100]"}
+    assert float(made.loss_mean.sel(at).item()) == pytest.approx(loss[:, 3, 1, 2].mean(), rel=1e-6)
+    assert float(made.loss_mean.sel(venue=ALL, component="total", tier=ALL).item()) == pytest.approx(
+        loss[:, 0, 3, 3].mean(), rel=1e-6
+    )
+    fall = layout.view(rows, "fall")
+    assert float(made.fall_mean.sel(asset="BTC", venue="gamma").item()) == pytest.approx(
+        fall[:, 0, 2].mean(), rel=1e-6
+    )
+    assert made.loss_es.dims == ("scenario", "component", "venue", "tier", "level")
+    assert made.scenario.values.tolist() == ["sample"]
+
+
+def test_what_is_not_defined_is_nan_and_zero_is_zero(made):
+    assert np.isnan(made.fall_mean.sel(venue=ALL)).all()
+    assert np.isnan(made.fall_mean.sel(asset="ETH", venue="gamma")).all()
+    assert np.isnan(made.liquidated_share_mean.sel(venue="gamma", asset="ETH")).all()
+    assert not np.isnan(made.loss_mean).any()
+    assert float(made.open_interest.sel(venue="gamma", asset="ETH").item()) == 0
+    assert float(made.open_interest.sel(venue=ALL, asset=ALL).item()) == 5 * 3 * 1e8
+
+
+def test_conditional_fields_count_their_paths_only(made):
+    rows = samples.rows(0, 400).astype(float)
+    layout = Layout(samples.SHAPE)
+    times = layout.view(rows, "exhaustion_time")[:, 1]
+    assert float(made.exhaustion_time_mean.sel(venue="beta").item()) == pytest.approx(
+        times[times > 0].mean(), rel=1e-4
+    )
+    probability = float(made.exhaustion_probability.sel(venue="beta").item())
+    assert probability == (times > 0).mean()
+    stressed = layout.view(rows, "stressed_exogenous_trough")[:, 0] > 0
+    assert float(made.stressed_paths.sel(asset="BTC").item()) == stressed.sum()
+
+
+def test_few_paths_beyond_a_level_are_warned_of(made):
+    assert made.loss_es.attrs["warning"].startswith("fewer than 50 paths lie beyond level 0.9, 0.99, 0.999")
+
+
+def test_file_reads_back_the_same(made, data):
+    again = open_group(data)
+    assert again.drop_attrs(deep=False).identical(made)
+    assert again.attrs["seed"] == "7"
+    assert encode({"/": made}, {}) == encode({"/": made}, {})
+
+
+def test_file_is_netcdf(made, data):
+    with xr.open_dataset(io.BytesIO(data), engine="h5netcdf") as seen:
+        seen.load()
+    assert dict(seen.sizes) == dict(made.sizes)
+    xr.testing.assert_equal(seen, made)
+    assert seen.loss_es.attrs["units"] == "USD"
+    for group in ("tally", "status", "worst"):
+        xr.open_dataset(io.BytesIO(data), engine="h5netcdf", group=group).close()
+
+
+def test_only_common_filters_are_used(data):
+    with h5py.File(io.BytesIO(data)) as file:
+        seen = set()
+
+        def look(_, item):
+            if isinstance(item, h5py.Dataset) and item.chunks:
+                seen.add((item.compression, item.shuffle, item.fletcher32))
+
+        file.visititems(look)
+    assert seen == {("gzip", True, True), (None, False, True)}
+
+
+def test_tally_reads_back_the_same(data, tally):
+    assert compare_tallies(read_tally(data, samples.SHAPE), tally) == []
+
+
+def test_newer_formats_and_strangers_are_refused(tmp_path):
+    with pytest.raises(StoreError, match="format version 2"):
+        check_format({"format": "liquidation-stress", "format_version": 2})
+    with pytest.raises(StoreError, match="no result of liquidation-stress"):
+        check_format({})
+    (tmp_path / "x.h5").write_bytes(b"nothing")
+    with pytest.raises(StoreError, match="cannot be read"):
+        open_group(tmp_path / "x.h5")

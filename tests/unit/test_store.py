@@ -1,0 +1,198 @@
+"""The folder of a run: whole files or none, and damage that does not go unseen."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from stress import store
+from stress.errors import StoreError
+from stress.store import RunFolder, publish, sealed, unsealed
+
+DATA = b"some bytes" * 1000
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_seal_finds_every_flipped_bit():
+    whole = sealed(b"contents")
+    assert unsealed(whole) == b"contents"
+    for place in range(len(whole)):
+        for bit in range(8):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << bit
+            with pytest.raises(ValueError, match=r"changed|wrong"):
+                unsealed(bytes(changed))
+    for length in range(len(whole)):
+        with pytest.raises(ValueError, match=r"cut short|wrong"):
+            unsealed(whole[:length])
+
+
+def test_published_files_are_whole(tmp_path):
+    publish(tmp_path / "a.h5", DATA)
+    assert (tmp_path / "a.h5").read_bytes() == DATA
+    assert names(tmp_path) == ["a.h5"]
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "open"])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS])
+def test_refused_writes_leave_nothing(tmp_path, monkeypatch, call, code):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    target = store if call == "open" else os
+    monkeypatch.setattr(target, call, refuse, raising=False)
+    with pytest.raises(StoreError, match=r"a\.h5 cannot be written \(.*\)\. .*finished shards are kept"):
+        publish(tmp_path / "a.h5", DATA)
+    monkeypatch.undo()
+    assert names(tmp_path) == []
+
+
+@contextmanager
+def small_disk(folder, size):
+    """A file system of `size` bytes at `folder`; the test is skipped where none may be mounted."""
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no mount command")
+    if mounted.returncode:
+        pytest.skip("this user may not mount a file system")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_full_disk_leaves_nothing_half_written(tmp_path):
+    with small_disk(tmp_path, 64 << 10):
+        publish(tmp_path / "small", b"1" * 8192)
+        with pytest.raises(StoreError, match="no space left"):
+            publish(tmp_path / "large", b"1" * (100 << 10))
+        assert names(tmp_path) == ["small"]
+        assert (tmp_path / "small").read_bytes() == b"1" * 8192
+
+
+def test_limit_on_file_sizes(tmp_path):
+    code = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from stress.errors import StoreError\n"
+        "from stress.store import publish\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n    publish(Path(sys.argv[1]) / 'x', b'1' * 9000)\n"
+        "except StoreError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert "file too large" in done.stdout, done.stderr
+    assert names(tmp_path) == []
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 4096
+
+
+def folder_in(tmp_path):
+    folder = RunFolder(tmp_path / "deep" / "down" / "run")
+    folder.create({"format": "x", "n_paths": 10}, "config: é\n", "resolved: 1\n")
+    return folder
+
+
+def test_folder_holds_what_it_was_given(tmp_path):
+    folder = folder_in(tmp_path)
+    assert folder.exists
+    assert folder.manifest()["n_paths"] == 10
+    assert folder.text("config.yaml") == "config: é\n"
+    assert names(folder.path) == ["config.yaml", "resolved.yaml", "run.json", "shards"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "config.yaml", "resolved.yaml"])
+def test_changed_files_are_found(tmp_path, name):
+    folder = folder_in(tmp_path)
+    content = bytearray((folder.path / name).read_bytes())
+    for place in range(len(content)):
+        content[place] ^= 1
+        (folder.path / name).write_bytes(content)
+        with pytest.raises(StoreError, match="damaged"):
+            folder.text(name) if name.endswith("yaml") else folder.manifest()
+        content[place] ^= 1
+
+
+def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    replace = os.replace
+
+    def refuse(source, target):
+        if str(target).endswith("run.json"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(StoreError, match="no space left"):
+        folder_in(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_out_that_is_a_file(tmp_path):
+    (tmp_path / "deep").write_text("")
+    with pytest.raises(StoreError, match="Give a folder with --out, not a file"):
+        folder_in(tmp_path)
+
+
+def test_a_folder_without_a_run(tmp_path):
+    with pytest.raises(StoreError, match=r"not the folder of a run \(there is no run\.json in it\)"):
+        RunFolder(tmp_path).manifest()
+
+
+def test_shards_are_found_by_their_names(tmp_path):
+    folder = folder_in(tmp_path)
+    for paths in ((20, 29), (0, 19)):
+        publish(folder.shard(paths), sealed(DATA))
+    (folder.path / "shards" / "notes.txt").write_text("")
+    assert folder.shards() == [(0, 19), (20, 29)]
+    assert folder.read(folder.shard((0, 19))) == DATA
+    folder.shard((0, 19)).write_bytes(b"")
+    with pytest.raises(StoreError, match=r"is damaged .* Delete it and `stress resume"):
+        folder.read(folder.shard((0, 19)))
+
+
+def test_one_process_at_a_time(tmp_path):
+    folder = folder_in(tmp_path)
+    code = (
+        "import sys\nfrom stress.store import RunFolder\n"
+        "with RunFolder(sys.argv[1]).locked():\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(folder.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with (
+            pytest.raises(StoreError, match=f"in use by process {other.pid} on .*Wait for it, or stop it"),
+            folder.locked(),
+        ):
+            pass
+        other.kill()
+    with folder.locked():
+        pass
+    assert names(folder.path) == ["config.yaml", "resolved.yaml", "run.json", "shards"]
+
+
+def test_leftovers_of_a_killed_process_are_cleared(tmp_path):
+    folder = folder_in(tmp_path)
+    for leftover in (folder.path / ".cube.h5.77.part", folder.path / "shards" / ".shard.h5.77.part"):
+        leftover.write_bytes(b"half")
+    with folder.locked():
+        pass
+    assert names(folder.path / "shards") == []
+    assert ".cube.h5.77.part" not in names(folder.path)
+
+
+def test_log_grows_by_lines(tmp_path):
+    folder = folder_in(tmp_path)
+    folder.log("begun", cores=2)
+    folder.log("finished")
+    lines = [json.loads(line) for line in (folder.path / "log.jsonl").read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["begun", "finished"]
