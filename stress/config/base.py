@@ -28,9 +28,7 @@ VERSION = 1
 class Strict(BaseModel):
     """Frozen, without unknown keys; the docstring of an attribute is its help."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_by_alias=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True)
@@ -228,6 +226,6 @@ ThroughputOrUnlimited = Annotated[float | None, Otherwise("unlimited", Quantity(
 SchemaVersion = Annotated[
     int,
     PlainValidator(_version),
-    PlainSerializer(str, return_type=str, when_used="json"),
+    PlainSerializer(lambda version: str(version), return_type=str, when_used="json"),
     WithJsonSchema({"const": VERSION}),
 ]

@@ -202,7 +202,7 @@ def matrix(rows: tuple[tuple[float, ...], ...], assets: tuple[str, ...]) -> Iter
 
     smallest = float(np.linalg.eigvalsh(np.array(rows)).min())
     if smallest < SMALLEST_EIGENVALUE:
-        why = f"smallest eigenvalue {smallest:.3g}: no prices can move together like this"
+        why = f"smallest eigenvalue {round(smallest, 6) + 0.0:g}: no prices can move together like this"
         yield path, "is not positive definite", why, "Make the correlations smaller."
 
 
@@ -299,11 +299,11 @@ def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
     if weights is None:
         return
     yield from undefined(path, weights, draft.venues, "venue")
-    if venue.mark.own == 1 or not all(draft.venues.values()) or not set(weights) <= set(draft.venues):
+    sources = [draft.venues.get(name) for name, weight in weights.items() if weight]
+    if venue.mark.own == 1 or not all(sources):
         return
     for asset in venue.markets:
-        lists = (v for v, weight in weights.items() if weight and asset in draft.venues[v].markets)
-        if not any(True for _ in lists):
+        if not any(source and asset in source.markets for source in sources):
             why = f"the mark of {key} needs an index price of every asset that it lists"
             yield path, f"no venue with a weight lists {asset}", why, "Add a venue that does."
 
@@ -356,7 +356,7 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         if overlay is None:
             continue
         path: Path = ("overlays", i)
-        yield from within(draft, path, overlay.at, overlay.over)
+        yield from within(draft, path, overlay)
         if isinstance(overlay, PriceShock):
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
             continue
@@ -366,15 +366,18 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
 
 
-def within(draft: Draft, path: Path, at: float, over: float) -> Iterator[Finding]:
-    """A finding where an event lies outside the run."""
+def within(
+    draft: Draft, path: Path, overlay: PriceShock | VolatilityOverlay | DepthOverlay
+) -> Iterator[Finding]:
+    """A finding where an event never happens, or a shock is cut short."""
     if draft.run is None:
         return
     horizon = units.DURATION.format(draft.run.horizon)
-    if at >= draft.run.horizon:
+    end = overlay.at + overlay.over
+    if overlay.at >= draft.run.horizon:
         yield (*path, "at"), f"begins after the horizon, {horizon}", "it would never happen", ""
-    elif at + over > draft.run.horizon:
-        why = f"it would last until {units.DURATION.format(at + over)}, and part of it would be lost"
+    elif isinstance(overlay, PriceShock) and end > draft.run.horizon:
+        why = f"it takes until {units.DURATION.format(end)}, and the rest of the move would be lost"
         yield (*path, "over"), f"ends after the horizon, {horizon}", why, ""
 
 

@@ -15,15 +15,9 @@ import yaml
 from stress.config.run import RunConfig
 from stress.config.tree import NULLS
 
-PRESENTATION = {
-    "about": True,
-    "run": {"paths", "shard_paths", "backend"},
-    "measures": True,
-    "assets": {"__all__": {"name"}},
-    "venues": {"__all__": {"name"}},
-    "overlays": {"__all__": {"name"}},
-}
-"""What does not change the outcome of a single path."""
+PRESENTATION = {"about", "measures"}
+PRESENTATION_OF_RUN = {"paths", "shard_paths", "backend"}
+"""What does not change the outcome of a single path; names for people do not either."""
 
 WIDEST_FLOW = 100
 
@@ -39,11 +33,14 @@ def config_sha256(config: RunConfig) -> str:
 
 
 def physics_sha256(config: RunConfig) -> str:
-    """Digest of everything that decides the outcome of path i: all but `PRESENTATION`.
+    """Digest of everything that decides the outcome of path i.
 
     Two configs with the same one have the same paths, as far as each of them goes.
     """
     data = config.model_dump(mode="json", by_alias=True, exclude=PRESENTATION)
+    data["run"] = {key: value for key, value in data["run"].items() if key not in PRESENTATION_OF_RUN}
+    for named in (*data["assets"].values(), *data["venues"].values(), *data["overlays"]):
+        del named["name"]
     return hashlib.sha256(_yaml(data).encode()).hexdigest()
 
 

@@ -50,7 +50,7 @@ class _Loader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.sources: dict[str, Source] = {}
-        self.trees: dict[str, Node | None] = {}
+        self.trees: dict[str, Mapping | None] = {}
         self.unread: set[Path] = set()
         """Parts that could not be read: reported already, so left out of the checks."""
 
@@ -215,30 +215,40 @@ def _parse_path(text: str) -> Path:
     return tuple(int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", text))
 
 
-def _merge(under: Node, over: Node) -> Node:
+def _merge(under: Mapping, over: Mapping) -> Mapping:
     """`over` on top of `under`: mappings are merged unless `kind` changes, all else is replaced."""
-    if not isinstance(under, Mapping) or not isinstance(over, Mapping):
-        return over
-    kinds = [plain for node in (under, over) if (plain := tree.plain(node).get("kind")) is not None]
-    if len(kinds) == 2 and kinds[0] != kinds[1]:
-        return over
     entries = dict(under.entries)
     for key, (place, value) in over.entries.items():
-        entries[key] = (place, _merge(entries[key][1], value) if key in entries else value)
+        old = entries[key][1] if key in entries else None
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and not _kind_changes(old, value):
+            value = _merge(old, value)
+        entries[key] = (place, value)
     return Mapping(entries, over.place)
 
 
-def _put(node: Node, path: Path, value: Node, key_place: Place | None = None) -> Node:
-    """A copy of `node` with `value` at `path`; `LookupError` where the path leads through a value."""
+def _kind_changes(under: Mapping, over: Mapping) -> bool:
+    (_, old), (_, new) = (node.entries.get("kind", (None, None)) for node in (under, over))
+    return isinstance(old, Scalar) and isinstance(new, Scalar) and old.text != new.text
+
+
+def _put(root: Mapping, path: Path, value: Node, key_place: Place | None = None) -> Mapping:
+    """A copy of `root` with `value` at `path`; `LookupError` where the path leads through a value."""
+    key, rest = str(path[0]), path[1:]
+    place, old = root.entries.get(key, (key_place or value.place, Mapping({}, value.place)))
+    new = _put_below(old, rest, value, key_place) if rest else value
+    return Mapping({**root.entries, key: (place if rest or not key_place else key_place, new)}, root.place)
+
+
+def _put_below(node: Node, path: Path, value: Node, key_place: Place | None) -> Node:
+    """`_put` for any node."""
     key, rest = path[0], path[1:]
     if isinstance(node, Mapping):
-        place, old = node.entries.get(str(key), (key_place or value.place, Mapping({}, value.place)))
-        new = _put(old, rest, value, key_place) if rest else value
-        return Mapping({**node.entries, str(key): (key_place or place, new)}, node.place)
-    if isinstance(node, Sequence) and isinstance(key, int):
-        if key >= len(node.items):
-            raise LookupError(f"the list has {len(node.items)} entries, counted from 0")
-        new = _put(node.items[key], rest, value, key_place) if rest else value
-        return Sequence([*node.items[:key], new, *node.items[key + 1 :]], node.place)
-    what = "a list, whose entries have numbers" if isinstance(node, Sequence) else "a value, not a mapping"
-    raise LookupError(f"{quoted(key)} is looked for in {what}")
+        return _put(node, path, value, key_place)
+    if not isinstance(node, Sequence) or not isinstance(key, int):
+        is_list = isinstance(node, Sequence)
+        what = "a list, whose entries have numbers" if is_list else "a value, not a mapping"
+        raise LookupError(f"{quoted(key)} is looked for in {what}")
+    if key >= len(node.items):
+        raise LookupError(f"the list has {len(node.items)} entries, counted from 0")
+    new = _put_below(node.items[key], rest, value, key_place) if rest else value
+    return Sequence([*node.items[:key], new, *node.items[key + 1 :]], node.place)

@@ -118,7 +118,7 @@ def _default(field: FieldInfo) -> Any:
     """The default of a field as a config would write it; None where it has none to show."""
     if field.is_required():
         return None
-    kind = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
     written = TypeAdapter(kind).dump_python(field.get_default(), mode="json")
     if isinstance(written, dict):
         return {key: value for key, value in written.items() if value is not None}

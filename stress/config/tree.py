@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 import yaml
 
@@ -112,7 +113,7 @@ class _Reader:
     def place(self, event: yaml.Event) -> Place:
         return self.at(event.start_mark.line + 1, event.start_mark.column + 1)
 
-    def refuse(self, event: yaml.Event, problem: str, why: str = "", suggestion: str = "") -> None:
+    def refuse(self, event: yaml.Event, problem: str, why: str = "", suggestion: str = "") -> NoReturn:
         raise Refused(Problem(self.place(event), "", problem, why, suggestion))
 
     def node(self, event: yaml.Event, depth: int) -> Node:
@@ -124,11 +125,12 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             why = "aliases can make a small file explode and hide where a number came from"
             self.refuse(event, f"alias *{event.anchor}", why, "Write the value out, or use a part file.")
-        if event.anchor:
-            why = "aliases are not in this language"
-            self.refuse(event, f"anchor &{event.anchor}", why, f'Remove "&{event.anchor}".')
-        if event.tag is not None:
-            self.refuse(event, f"tag {quoted(event.tag)}", "the key says what a value is", "Remove the tag.")
+        if anchor := getattr(event, "anchor", None):
+            self.refuse(
+                event, f"anchor &{anchor}", "aliases are not in this language", f'Remove "&{anchor}".'
+            )
+        if tag := getattr(event, "tag", None):
+            self.refuse(event, f"tag {quoted(tag)}", "the key says what a value is", "Remove the tag.")
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -166,7 +168,8 @@ class _Reader:
             if isinstance(event, yaml.AliasEvent):
                 self.node(event, depth)
             self.refuse(event, "a key is a list or a mapping", "keys are names", "Look for a stray bracket.")
-        text = self.node(event, depth).text  # type: ignore[union-attr]
+        key = self.node(event, depth)
+        text = key.text if isinstance(key, Scalar) else None
         if text is None:
             self.refuse(event, "a key is empty", "keys are names", "Put a name before the colon.")
         if text == "<<":

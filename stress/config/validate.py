@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cache
 from typing import Any
 
@@ -45,7 +45,7 @@ def validate(root: Mapping, unread: Iterable[Path], origin: Origin) -> tuple[Run
     unread = set(unread)
     data: dict[str, Any] = tree.plain(root)  # type: ignore[assignment]
     for section, name in unread:
-        data[section][name] = None
+        data[str(section)][name] = None
     empty = set(_empty(root, ()))
     why, suggestion = "an empty value could mean anything", "Give it one, or remove the key."
     problems = [origin.problem(path, "has no value", why, suggestion) for path in empty]
@@ -104,15 +104,21 @@ def _adapter(section: str) -> TypeAdapter:
     return TypeAdapter({**SECTIONS, **NAMED, **LISTED}[section])
 
 
-def _written(loc: tuple[str | int, ...], data: Any) -> Path:
+def _written(loc: Path, data: Any) -> Path:
     """The path of an error as the user wrote it: without union tags and implied keys."""
     path: list[str | int] = []
     for key in loc:
-        in_list = isinstance(data, list) and isinstance(key, int) and key < len(data)
-        if in_list or (isinstance(data, dict) and key in data):
+        if key in _entries(data):
             data = data[key]
             path.append(key)
     return tuple(path)
+
+
+def _entries(data: Any) -> Collection[str | int]:
+    """Keys of a mapping, indices of a list, nothing of a text."""
+    if isinstance(data, list):
+        return range(len(data))
+    return data.keys() if isinstance(data, dict) else ()
 
 
 def _explain(error: Any, path: Path, origin: Origin) -> Problem:

@@ -1,6 +1,7 @@
 """Loading: files, parts, one level of extending, overrides, and where everything came from."""
 
 import hashlib
+import pickle
 from pathlib import Path
 
 import pytest
@@ -189,6 +190,26 @@ def test_wrong_overrides_are_named_as_the_place(override, message):
         load(SMALL, [override])
     assert str(refused.value).startswith(f"--set {override}: ")
     assert message in str(refused.value)
+
+
+def test_events_that_last_may_outlast_the_run_but_shocks_may_not():
+    config = load(SMALL, ["overlays[1].over=2h", "overlays[2].over=2h"])
+    assert config.overlays[2].over == 7200
+    with pytest.raises(ConfigError, match="ends after the horizon"):
+        load(SMALL, ["overlays[0].over=2h"])
+
+
+def test_an_override_is_not_the_place_of_what_stands_around_it():
+    text = f"extends: {SMALL}\nvenues:\n  gamma: {{name: Gamma}}\n"
+    with pytest.raises(ConfigError) as refused:
+        loads(text, ["venues.gamma.insurance_fund=$1"])
+    assert all(problem.place.line == 3 for problem in refused.value.problems)
+
+
+def test_configs_can_be_sent_to_other_processes(small):
+    again = pickle.loads(pickle.dumps(small))
+    assert again == small
+    assert again.sources == small.sources
 
 
 def test_later_checks_can_name_the_place_of_a_value(small):
