@@ -40,14 +40,12 @@ class Engine {
     explicit Engine(const PackedScenario& scenario) : s(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
-            x.book = make_book(s, a);
+            x.listed = load_integers(s.listed, a) != 0;
+            x.book = make_book(s, a, x.listed);
             x.withdrawal = make_withdrawal(s, a);
             for (int u = 0; u < s.n_venue; ++u) x.mark_weight[u] = load(s.mark_weight, a * s.n_venue + u);
             x.index_weight = load(s.index_weight, a);
             x.throughput = load(s.throughput, a);
-            ivec listed;
-            __builtin_memcpy(&listed, s.listed + a * LANES, sizeof listed);
-            x.listed = listed != 0;
             x.arbitrage = s.arbitrage[a];
             x.permanent = s.permanent[a];
             x.drift = s.drift[a];

@@ -3,6 +3,10 @@
 
 static inline vec arbitrage(const Book& b, vec q, vec depth, ivec listed, float share) {
     const vec volume = depth * q;
+    if (b.alike) {  // books of one shape: a common displacement is a common consumption
+        const vec common = splat(lane_sum(volume) / lane_sum(depth));
+        return select(listed, fma(splat(share), common - q, q), splat(0.0f));
+    }
     const float net = lane_sum(volume);
     const float size = net < 0.0f ? -net : net;
     const float linear = lane_sum(depth * b.alpha), square = lane_sum(depth * b.rest);

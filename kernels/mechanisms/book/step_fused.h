@@ -11,9 +11,10 @@ struct Book {
     ivec limited;                        // has a hard end
     vec refill, snap;
     bool steep, any_limited;
+    bool alike;  // one shape, and the quadratic has a root for every amount
 };
 
-static inline Book make_book(const PackedScenario& s, int a) {
+static inline Book make_book(const PackedScenario& s, int a, ivec listed) {
     Book b;
     b.alpha = load(s.alpha, a);
     b.rest = 1.0f - b.alpha;
@@ -32,6 +33,8 @@ static inline Book make_book(const PackedScenario& s, int a) {
     b.snap = b.alpha * SNAP;
     b.steep = any(steep);
     b.any_limited = any(b.limited);
+    const float lowest = lane_min(select(listed, b.alpha, splat(1e30f)));
+    b.alike = lowest <= 1.0f && lowest == lane_max(select(listed, b.alpha, splat(-1e30f)));
     return b;
 }
 

@@ -4,7 +4,7 @@ Synchronous rounds from the state at the start of the step. The constants are pa
 they decide the last bits.
 """
 
-TOLERANCE = 2e-3
+TOLERANCE = 5e-3
 """Rounds stop when the flow still to come is below this share of every book's depth."""
 
 FIRST_RATIO = 0.5
@@ -15,3 +15,16 @@ MAX_ROUNDS = 256
 
 MATERIAL = 0.01
 """Steps that force more than this share of an asset's depth count for the branching ratio."""
+
+# Acceleration, Eq. (5): only where one side is forced, nothing is capped and no bin's edge is crossed.
+FIRST_JUMP = 4
+"""Round after which a cascade may jump ahead along its own flow."""
+
+JUMP_EVERY = 3
+"""Plain rounds from one try to the next: two of them show the ratio again."""
+
+SIGNIFICANT = 1e-3
+"""Venues with less than this share of the largest new flow do not decide how far a jump goes."""
+
+SLACK = 1e-6
+"""Rounding allowed, as a share of a market's cumulative notional, when a jump is checked."""

@@ -5,8 +5,9 @@
 // long, and two chains fill the processor better than one.
 #pragma once
 
-constexpr float TOLERANCE = 1e-2f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
-constexpr int MAX_ROUNDS = 256;
+constexpr float TOLERANCE = 5e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
+constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f;
+constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 4, JUMP_EVERY = 3;
 
 struct Cascade {
     // what the rounds start from
@@ -24,9 +25,11 @@ struct Cascade {
     // where they are
     vec flow[2], wanted[2], frontier[2], q;
     vec reached[2];  // cumulative notional at the frontiers
-    float fundamental, first, previous;
-    int rounds;
-    bool converged;
+    vec assumed[2];  // flow that the marks at hand stand for: executed, or jumped to
+    vec last;        // new flow of the round before
+    float fundamental, first, previous, ratio;
+    int rounds, tried;
+    bool converged, jumped;
 };
 
 static inline vec forced_now(const PackedScenario& s, Cascade& c, int side) {
@@ -42,10 +45,12 @@ static inline vec forced_now(const PackedScenario& s, Cascade& c, int side) {
 // False where the frontiers passed nobody.
 static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
-    c.flow[0] = c.flow[1] = c.wanted[0] = c.wanted[1] = zero;
-    c.converged = false;
-    c.rounds = 0;
+    for (int side = 0; side < 2; ++side) c.flow[side] = c.wanted[side] = c.assumed[side] = zero;
+    c.last = zero;
+    c.converged = c.jumped = false;
+    c.rounds = c.tried = 0;
     c.previous = 0.0f;
+    c.ratio = FIRST_RATIO;
     bool some = false;
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
@@ -56,39 +61,104 @@ static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
     return some;
 }
 
+// Book and fundamental after a net purchase of every venue.
+static inline void move(Cascade& c, vec net) {
+    c.q = fma(net, c.inverse_depth, c.start_q);
+    c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
+}
+
+static inline vec marked_at(const PackedScenario& s, const Cascade& c) {
+    return mark(c.fundamental, displacement(*c.book, c.q), c.mark_weight, s.n_venue);
+}
+
+// Frontiers of one side after marks.
+static inline vec reached_by(const Cascade& c, int side, vec marked) {
+    return maximum(side == LONG ? c.monitoring - marked : c.monitoring + marked, c.frontier[side]);
+}
+
+// A lower bound on all flow of one side still to come, along the last two rounds, Eq. (5).
+static inline vec jump(const Cascade& c, vec fresh, float sign) {
+    const ivec matter = c.last > SIGNIFICANT * lane_max(c.last);
+    const vec ratio = fresh / select(matter, c.last, splat(1.0f));
+    const float low = minimum(lane_min(select(matter, ratio, splat(1e30f))), MAX_RATIO);
+    const float high = minimum(lane_max(select(matter, ratio, splat(0.0f))), MAX_RATIO);
+    const Book& b = *c.book;
+    const vec far = fma(fresh * (sign * (high / (1.0f - high))), c.inverse_depth, c.q);
+    const vec now_x = minimum(absolute(displacement(b, c.q)), b.band);
+    const vec far_x = minimum(absolute(displacement(b, far)), b.band);
+    const vec slope = fma(b.rest + b.rest, now_x, b.alpha) / fma(b.rest + b.rest, far_x, b.alpha);
+    const float rho = minimum(lane_min(slope), 1.0f) * low;
+    return fresh * (rho / (1.0f - rho));
+}
+
+// Try to go on from where the last rounds point to. False, and nothing changed, where an edge of the
+// tables would be crossed or the bound does not hold.
+static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec fresh) {
+    const float sign = side == LONG ? -1.0f : 1.0f;
+    const vec ahead = c.flow[side] + jump(c, fresh, sign);
+    const vec q = c.q;
+    const float fundamental = c.fundamental;
+    move(c, sign * ahead);
+    const vec far = reached_by(c, side, marked_at(s, c));
+    c.q = q;
+    c.fundamental = fundamental;
+    ivec bin;
+    vec fraction;
+    locate(far, bin, fraction);
+    if (any(bin != c.bins[side].bin)) return false;
+    const vec total = fma(fraction, c.bins[side].held, c.bins[side].low);
+    const vec forced = maximum(total - c.base[side], splat(0.0f));
+    if (any(forced < ahead - SLACK * total)) return false;
+    c.frontier[side] = far;
+    c.reached[side] = total;
+    c.wanted[side] = forced;
+    c.assumed[side] = ahead;
+    return true;
+}
+
 // Execute what is wanted, move books and marks, see who is triggered. False when that was the last round.
 static inline bool next_round(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     vec fresh = zero, largest = zero, net = zero;
+    ivec capped = isplat(0);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         const vec flow = minimum(c.wanted[side], c.limit[side]);
-        const vec more = maximum(flow - c.flow[side], zero);
-        c.flow[side] = flow;
+        const vec more = maximum(flow - c.assumed[side], zero);
+        c.flow[side] = c.assumed[side] = flow;
         fresh = fresh + more;
         largest = maximum(more, largest);
         net = side == LONG ? net - flow : net + flow;
+        capped = capped | (c.wanted[side] > flow);
     }
     const float total = lane_sum(fresh);
     ++c.rounds;
-    c.q = fma(net, c.inverse_depth, c.start_q);
-    c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
-    float ratio = FIRST_RATIO;
+    move(c, net);
     if (c.rounds == 1)
         c.first = total;
-    else
-        ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
+    else if (!c.jumped)  // the round after a jump compares with nothing: the last ratio stands
+        c.ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
     c.previous = total;
-    if (!any(largest * (ratio / (1.0f - ratio)) > c.tolerance)) {
+    if (!any(largest * (c.ratio / (1.0f - c.ratio)) > c.tolerance)) {
         c.converged = true;
         return false;
     }
     if (c.rounds == MAX_ROUNDS) return false;
-    const vec marked = mark(c.fundamental, displacement(*c.book, c.q), c.mark_weight, s.n_venue);
+    const bool free = !c.jumped && c.rounds >= FIRST_JUMP && c.rounds - c.tried >= JUMP_EVERY;
+    c.jumped = false;
+    if (free && !any(capped) && !(c.thinned[LONG] | c.thinned[SHORT])) {
+        const bool sells = any(c.flow[LONG] > zero), buys = any(c.flow[SHORT] > zero);
+        if (sells != buys) {
+            c.tried = c.rounds;
+            c.jumped = try_jump(s, c, sells ? LONG : SHORT, fresh);
+        }
+    }
+    c.last = fresh;
+    if (c.jumped) return true;
+    const vec marked = marked_at(s, c);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
-        const vec distance = side == LONG ? c.monitoring - marked : c.monitoring + marked;
-        c.frontier[side] = maximum(distance, c.frontier[side]);
+        c.frontier[side] = reached_by(c, side, marked);
         c.reached[side] = forced_now(s, c, side);
         c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);
     }

@@ -4,11 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.mechanisms.book.step_numpy import displacement
-from kernels.mechanisms.cascade import FIRST_RATIO, MAX_RATIO, MAX_ROUNDS, TOLERANCE
+from kernels.mechanisms.book.step_numpy import band_or_zero, displacement
+from kernels.mechanisms.cascade import (
+    FIRST_JUMP,
+    FIRST_RATIO,
+    JUMP_EVERY,
+    MAX_RATIO,
+    MAX_ROUNDS,
+    SIGNIFICANT,
+    SLACK,
+    TOLERANCE,
+)
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.liquidation.step_numpy import distance, forced_total
 from kernels.mechanisms.mark.step_numpy import mark
+from kernels.parts.table.table_numpy import locate
 
 
 @dataclass
@@ -25,8 +35,65 @@ class Cascade:
     converged: np.ndarray  # bool [n]
 
 
+class Rounds:
+    """What the rounds of n assets start from, and how flow moves their marks, Eqs. (1)-(3)."""
+
+    def __init__(self, arrays, asset, fundamental, q, depth, base, survival, monitoring):
+        self.arrays, self.asset = arrays, asset
+        self.fundamental, self.q, self.depth = fundamental, q, depth
+        self.base, self.survival, self.monitoring = base, survival, monitoring
+        self.alpha, self.band = arrays.alpha[asset], arrays.band[asset]
+        self.weight, self.permanent = arrays.mark_weight[asset], arrays.permanent[asset]
+        self.thinned = (survival != 1).any(axis=(1, 2, 3))
+        self.per_dollar = np.where(depth > 0, 1 / np.where(depth > 0, depth, 1.0), 0.0)
+
+    def move(self, at, flow):
+        """Fundamental [at] and consumption [at, venue] after a flow [at, side, venue]."""
+        net = flow[:, SHORT] - flow[:, LONG]
+        return (
+            self.fundamental[at] + self.permanent[at] * net.sum(axis=1),
+            self.q[at] + net * self.per_dollar[at],
+        )
+
+    def reach(self, at, flow):
+        """Distances that the marks reach after a flow: [at, side, venue]."""
+        fundamental, q = self.move(at, flow)
+        moved = displacement(q, self.alpha[at], self.band[at])
+        return distance(mark(fundamental, moved, self.weight[at]), self.monitoring[at])
+
+    def forced(self, at, frontier):
+        """Notional that frontiers force beyond what was executed in earlier steps."""
+        total = forced_total(self.arrays, self.asset[at], frontier, self.survival[at])
+        return np.maximum(total - self.base[at], 0.0), total
+
+    def jump(self, at, flow, new, previous):
+        """A lower bound on all flow still to come along the last two rounds, Eq. (5).
+
+        If every venue's new flow was at least rho times the one before, and slopes only fall by gamma
+        on the way, what is still to come is at least new x gamma rho / (1 - gamma rho), venue by venue.
+        """
+        rho, highest = ratios(new, previous)
+        _, q = self.move(at, flow)
+        far = self.move(at, flow + new * (highest / (1 - highest))[:, None, None])[1]
+        now, later = (np.abs(displacement(x, self.alpha[at], self.band[at])) for x in (q, far))
+        edge = np.where(np.isfinite(self.band[at]), band_or_zero(self.band[at]), np.inf)
+        slope = [self.alpha[at] + 2 * (1 - self.alpha[at]) * np.minimum(x, edge) for x in (now, later)]
+        gamma = np.minimum(slope[0] / slope[1], 1.0).min(axis=1)
+        rho = gamma * rho
+        return new * (rho / (1 - rho))[:, None, None]
+
+
+def ratios(new, previous):
+    """Smallest and largest ratio of successive flows over the venues that matter: [n] each."""
+    matter = previous > SIGNIFICANT * previous.max(axis=(1, 2), keepdims=True)
+    ratio = new / np.where(matter, previous, 1.0)
+    low = np.where(matter, ratio, np.inf).min(axis=(1, 2))
+    high = np.where(matter, ratio, 0.0).max(axis=(1, 2))
+    return np.minimum(low, MAX_RATIO), np.minimum(high, MAX_RATIO)
+
+
 def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, monitoring):
-    """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(4).
+    """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
     asset      : [n], which asset each row is
     fundamental: [n]; q, depth: [n, venue], at the start of the rounds
@@ -36,39 +103,55 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, m
     survival   : [n, side, venue, tier]; monitoring: [n]
     """
     n = len(asset)
+    rounds = Rounds(arrays, asset, fundamental, q, depth, base, survival, monitoring)
     end = Cascade(
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),
     )  # fmt: skip
-    alpha, band, weight = arrays.alpha[asset], arrays.band[asset], arrays.mark_weight[asset]
-    permanent, listed = arrays.permanent[asset], depth > 0
-    previous = np.zeros(n)
+    assumed = np.zeros_like(base)  # flow that the marks at hand stand for: executed, or jumped to
+    last, total, ratio = np.zeros_like(base), np.zeros(n), np.full(n, FIRST_RATIO)
+    jumped, tried = np.zeros(n, bool), np.zeros(n, int)
     at = np.arange(n)
     for number in range(1, MAX_ROUNDS + 1):
-        wanted = np.maximum(forced_total(arrays, asset[at], end.frontier[at], survival[at]) - base[at], 0.0)
+        wanted, _ = rounds.forced(at, end.frontier[at])
         flow = np.minimum(wanted, limit[at])
-        new = np.maximum(flow - end.flow[at], 0.0)
-        total = new.sum(axis=(1, 2))
+        new = np.maximum(flow - assumed[at], 0.0)
         end.flow[at], end.wanted[at], end.rounds[at] = flow, wanted, number
-
-        net = flow[:, SHORT] - flow[:, LONG]
-        end.q[at] = q[at] + np.where(listed[at], net / np.where(listed[at], depth[at], 1.0), 0.0)
-        end.fundamental[at] = fundamental[at] + permanent[at] * net.sum(axis=1)
-
+        end.fundamental[at], end.q[at] = rounds.move(at, flow)
+        before, total[at] = total[at], new.sum(axis=(1, 2))
         if number == 1:
-            end.first[at] = total
-            ratio = np.full(len(at), FIRST_RATIO)
+            end.first[at] = total[at]
         else:
-            ratio = np.minimum(total / np.where(previous[at] > 0, previous[at], 1.0), MAX_RATIO)
-        previous[at] = total
-        still = new * (ratio / (1 - ratio))[:, None, None]
+            # The round after a jump compares with nothing: the last ratio stands.
+            seen = np.minimum(total[at] / np.where(before > 0, before, 1.0), MAX_RATIO)
+            ratio[at] = np.where(jumped[at], ratio[at], seen)
+        still = new * (ratio[at] / (1 - ratio[at]))[:, None, None]
         done = (still <= TOLERANCE * depth[at][:, None, :]).all(axis=(1, 2))
         end.converged[at[done]] = True
-        at = at[~done]
         # At the cap the frontiers stay where they were last executed: the rest is next step's flow.
-        if len(at) == 0 or number == MAX_ROUNDS:
+        if done.all() or number == MAX_ROUNDS:
             break
-        moved = displacement(end.q[at], alpha[at], band[at])
-        reached = distance(mark(end.fundamental[at], moved, weight[at]), monitoring[at])
+        keep = ~done
+        at, flow, new, wanted = at[keep], flow[keep], new[keep], wanted[keep]
+        one_sided = (flow.sum(axis=2) > 0).sum(axis=1) == 1
+        free = one_sided & (wanted == flow).all(axis=(1, 2)) & ~(jumped | rounds.thinned)[at]
+        trying = free & (number >= FIRST_JUMP) & (number - tried[at] >= JUMP_EVERY)
+        previous, last[at] = last[at], new
+        assumed[at], jumped[at] = flow, False
+        reached = np.empty_like(flow)
+        plain = ~trying
+        if trying.any():
+            some = at[trying]
+            tried[some] = number
+            ahead = flow[trying] + rounds.jump(some, flow[trying], new[trying], previous[trying])
+            far = np.maximum(end.frontier[some], rounds.reach(some, ahead))
+            forced, cumulative = rounds.forced(some, far)
+            same_bins = (locate(far)[0] == locate(end.frontier[some])[0]).all(axis=(1, 2))
+            within = (forced >= ahead - SLACK * cumulative).all(axis=(1, 2))
+            good = same_bins & within
+            assumed[some[good]], jumped[some[good]] = ahead[good], True
+            reached[trying] = far
+            plain[np.nonzero(trying)[0][~good]] = True
+        reached[plain] = rounds.reach(at[plain], flow[plain])
         end.frontier[at] = np.maximum(end.frontier[at], reached)
     return end

@@ -13,10 +13,11 @@ typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
 
 static const ivec LANE = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
-static inline vec splat(float x) { return vec{} + x; }
+// x - 0 is x for every x, -0 included, so that compilers make it a plain broadcast; 0 + x is not.
+static inline vec splat(float x) { return x - vec{}; }
 static inline ivec isplat(int32_t x) { return ivec{} + x; }
 static inline uvec usplat(uint32_t x) { return uvec{} + x; }
-static inline tiers tsplat(float x) { return tiers{} + x; }
+static inline tiers tsplat(float x) { return x - tiers{}; }
 
 static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
 static inline vec maximum(vec a, vec b) { return a > b ? a : b; }
