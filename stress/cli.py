@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,7 +142,8 @@ def run(
     from stress.runs import prepare, start
 
     job = prepare(config, overrides(settings, paths, seed, backend))
-    work(lambda **hooks: start(job, out, threads=threads, allow_failed=allow_failed, **hooks), job, as_json)
+    begin = partial(start, job, out, threads=threads, allow_failed=allow_failed)
+    work(begin, job, as_json, out / job.folder)
 
 
 @app.command()
@@ -154,16 +156,19 @@ def resume(
     from stress.store import RunFolder
 
     job = reopen(RunFolder(folder))
-    work(lambda **hooks: resumed(folder, threads=threads, allow_failed=allow_failed, **hooks), job, as_json)
+    begin = partial(resumed, folder, threads=threads, allow_failed=allow_failed)
+    work(begin, job, as_json, folder)
 
 
-def work(begin, job, as_json: bool) -> None:
+def work(begin, job, as_json: bool, folder: Path) -> None:
     """Run with a header, progress and clean ends; then print the results."""
     from stress.progress import Bar, stop_on_signals
 
     if not as_json:
         header(job)
         warn_at_rest(at_rest(job))
+    if (folder / "cube.h5").is_file():
+        print("Finished before: nothing is computed again.", file=sys.stderr)
     with stop_on_signals() as stop, Bar(job.scenario.shape.n_step) as bar:
         finished = begin(progress=bar.update, stop=stop)
     report(finished.path, as_json, bar.seconds)

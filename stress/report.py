@@ -261,4 +261,4 @@ def write(found: dict[str, Any], cube: xr.Dataset) -> str:
         screen = Console(highlight=False, width=WIDTH)
     with screen.capture() as captured:
         screen.print(tables(found, cube))
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+    return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())

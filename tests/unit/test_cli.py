@@ -3,12 +3,16 @@
 import json
 import subprocess
 import sys
+from shutil import copytree
 
 import pytest
 from typer.testing import CliRunner
 
 from stress import cli
 from stress.report import digits, ends, money, percent, times
+from stress.store import RunFolder
+from stress.verify import verify
+from tests.disks import mounted
 
 PATHS = ["--paths", "60"]
 
@@ -184,6 +188,31 @@ def test_folders_that_refuse_end_with_four(config, tmp_path):
         assert done.returncode == 4
         assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_ends_with_four_and_its_shards_are_good(config, tmp_path):
+    options = ["--paths", "3000", "--set", "run.shard_paths=200"]
+    (tmp_path / "disk").mkdir()
+    with mounted(tmp_path / "disk", "size=1m"):
+        done = stress("run", config, *options, "--out", tmp_path / "disk")
+        assert done.returncode == 4, done.stderr
+        assert "no space left on device" in done.stderr
+        assert "Traceback" not in done.stderr
+        (folder,) = (tmp_path / "disk").iterdir()
+        assert not list(folder.rglob(".*"))
+        kept = RunFolder(folder).shards()
+        assert 0 < len(kept) < 15
+        copytree(folder, tmp_path / folder.name)
+    assert verify(RunFolder(tmp_path / folder.name)).problems == []
+    assert stress("resume", tmp_path / folder.name).returncode == 0
+
+
+def test_an_unwritable_folder_ends_with_four(config, tmp_path):
+    with mounted(tmp_path, "ro"):
+        done = stress("run", config, *PATHS, "--out", tmp_path / "results")
+    assert done.returncode == 4
+    assert "read-only file system" in done.stderr
+    assert "Give a folder that you may write to with --out" in done.stderr
 
 
 def test_a_closed_pipe_is_no_error(config):

@@ -6,13 +6,13 @@ import os
 import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 
 from stress import store
 from stress.errors import StoreError
 from stress.store import RunFolder, publish, sealed, unsealed
+from tests.disks import mounted
 
 DATA = b"some bytes" * 1000
 
@@ -55,24 +55,8 @@ def test_refused_writes_leave_nothing(tmp_path, monkeypatch, call, code):
     assert names(tmp_path) == []
 
 
-@contextmanager
-def small_disk(folder, size):
-    """A file system of `size` bytes at `folder`; the test is skipped where none may be mounted."""
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(command, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("no mount command")
-    if mounted.returncode:
-        pytest.skip("this user may not mount a file system")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
 def test_full_disk_leaves_nothing_half_written(tmp_path):
-    with small_disk(tmp_path, 64 << 10):
+    with mounted(tmp_path, "size=64k"):
         publish(tmp_path / "small", b"1" * 8192)
         with pytest.raises(StoreError, match="no space left"):
             publish(tmp_path / "large", b"1" * (100 << 10))
