@@ -186,7 +186,7 @@ class Engine {
             for (int side = 0; side < 2; ++side)
                 if (c.live[side]) pass(m, side);
             m.behind = false;
-            near(x, m);
+            near(x, m, c.live);
         }
         if (displaced) ++count[CALM];
         close(x, m, w);
@@ -254,7 +254,7 @@ class Engine {
         m.behind = false;
         for (int side = 0; side < 2; ++side)
             if (c.live[side]) execute(m, w.asset, side, c, fill);
-        near(x, m);
+        near(x, m, c.live);
         close(x, m, w);
     }
 
@@ -263,9 +263,9 @@ class Engine {
         for (int g = 0; g < s.n_group; ++g) m.executed[side][g] = m.frontier[side];
     }
 
-    void near(const Asset& x, Market& m) {
+    void near(const Asset& x, Market& m, const bool* live) {
         for (int side = 0; side < 2; ++side)
-            m.nearest[side] = lane_min(select(x.listed, m.frontier[side], splat(LARGEST)));
+            if (live[side]) m.nearest[side] = lane_min(select(x.listed, m.frontier[side], splat(LARGEST)));
     }
 
     void note(int a, const Asset& x, const Cascade& c) {
@@ -322,6 +322,7 @@ class Engine {
     void settle_slices(Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
         const vec loss = side == LONG ? 1.0f - fill : fill - 1.0f;
         vec gain = splat(0.0f);
+        Entry entry;
         for (int g = 0; g < s.n_group; ++g) {
             const int at = (a * 2 + side) * s.n_group + g;
             const uint32_t here = flowing & ~mask_bits(load_integers(s.group_empty, at) != 0);
@@ -336,50 +337,71 @@ class Engine {
                 const Slices r = slices_in_bin(group, bins, w, loss);
                 const FeesOfLanes f = fees(s, r, fill, group.whole);
                 gain += f.fee + f.surplus;
-                book(r, f.fee, r.notional * fill, easy & mask_bits(r.notional > 0.0f), a, side, g, bins);
+                enter(entry, {r.lost, f.fee, r.notional * fill, r.deficit}, bins, easy & mask_bits(r.notional > 0.0f),
+                      at);
             } while (go_on(group, bins, w, easy));
         }
+        book(entry, flowing);
         for (uint32_t rest = flowing & ~m.thinned[side]; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
             record.surplus[v] += gain[v];
         }
     }
 
-    // Add parts of slices to the record, each to the tier or the two neighbours whose it is.
-    void book(const Slices& r, vec fee, vec dollars, uint32_t lanes, int a, int side, int g,
-              const GroupBins& bins) {
-        const uint32_t short_of = mask_bits(r.deficit > 0.0f);
-        for (; lanes; lanes &= lanes - 1) {
+    // What a slice adds to the record.
+    struct Amount {
+        vec lost, fee, dollars, deficit;
+    };
+
+    // Amounts gathered by lane for as long as they belong to the same tiers.
+    struct Entry {
+        Amount sum = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+        vec whose = splat(-1.0f);  // see `bin_tier` in kernels/fused.h
+    };
+
+    // Add parts of slices to the entries of their lanes; a lane whose tier changes is booked first.
+    void enter(Entry& e, const Amount& part, const GroupBins& bins, uint32_t lanes, int group) {
+        const ivec same = bins.tier == e.whose;
+        const uint32_t other = lanes & ~mask_bits(same);
+        for (uint32_t rest = lanes & mask_bits(bins.tier < 0.0f); rest; rest &= rest - 1)
+            book_mixed(part, __builtin_ctz(rest), group, bins);
+        book(e, other);
+        const ivec fresh = lane_mask(other), old = lane_mask(lanes & ~other);
+        const auto add = [&](vec& sum, vec x) { sum = select(fresh, x, select(old, sum + x, sum)); };
+        add(e.sum.lost, part.lost);
+        add(e.sum.fee, part.fee);
+        add(e.sum.dollars, part.dollars);
+        add(e.sum.deficit, part.deficit);
+        e.whose = select(fresh, bins.tier, e.whose);
+    }
+
+    void book(const Entry& e, uint32_t lanes) {
+        for (lanes &= mask_bits(e.whose >= 0.0f); lanes; lanes &= lanes - 1) {
             const int v = __builtin_ctz(lanes);
-            const float whose = bins.tier[v];
-            if (whose < 0.0f) {
-                book_mixed(r, fee, dollars, v, a, side, g, bins.bin[v]);
-                continue;
-            }
+            const float whose = e.whose[v];
             const int t = (int)whose;
             const float share = whose - (float)t;
-            book_tier(r, fee, dollars, v, t, 1.0f - share, short_of >> v & 1);
-            if (share > 0.0f) book_tier(r, fee, dollars, v, t + 1, share, short_of >> v & 1);
+            book_tier(e.sum, v, t, 1.0f - share);
+            if (share > 0.0f) book_tier(e.sum, v, t + 1, share);
         }
     }
 
-    void book_tier(const Slices& r, vec fee, vec dollars, int v, int t, float share, bool short_of) {
-        record.loss[MARGIN_LOST][v][t] += share * r.lost[v];
-        record.loss[FEES][v][t] += share * fee[v];
-        record.liquidated_tier[v][t] += share * dollars[v];
-        if (short_of) {
-            record.loss[DEFICIT][v][t] += share * r.deficit[v];
-            record.pending[v][t] += share * r.deficit[v];
+    void book_tier(const Amount& x, int v, int t, float share) {
+        record.loss[MARGIN_LOST][v][t] += share * x.lost[v];
+        record.loss[FEES][v][t] += share * x.fee[v];
+        record.liquidated_tier[v][t] += share * x.dollars[v];
+        if (x.deficit[v] > 0.0f) {
+            record.loss[DEFICIT][v][t] += share * x.deficit[v];
+            record.pending[v][t] += share * x.deficit[v];
         }
     }
 
-    // A bin that three tiers or more share, as rungs of a ladder may.
-    void book_mixed(const Slices& r, vec fee, vec dollars, int v, int a, int side, int g, int bin) {
-        const int64_t at = (((int64_t)(a * 2 + side) * s.n_group + g) * s.n_venue + v) * N_EDGE + bin;
+    // A bin that tiers share which are no neighbours, as rungs of a ladder may.
+    void book_mixed(const Amount& part, int v, int group, const GroupBins& bins) {
+        const int64_t at = ((int64_t)group * s.n_venue + v) * N_EDGE + bins.bin[v];
         const tiers held = load_tiers(s.held + at * MAX_TIER);
-        const float total = s.bin_held[(((int64_t)(a * 2 + side) * s.n_group + g) * N_EDGE + bin) * LANES + v];
         for (int t = 0; t < s.n_tier; ++t)
-            if (held[t] > 0.0f) book_tier(r, fee, dollars, v, t, held[t] / total, r.deficit[v] > 0.0f);
+            if (held[t] > 0.0f) book_tier(part, v, t, held[t] / bins.held[v]);
     }
 
     // The same for one market whose tiers auto-deleveraging has thinned.

@@ -159,15 +159,29 @@ static inline float lane_sum(vec x) {
 
 static inline float tier_sum(tiers x) { return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7])); }
 
+// All ones in the lanes whose bits are set.
+static inline ivec lane_mask(uint32_t lanes) { return (isplat((int32_t)lanes) & (isplat(1) << LANE)) != 0; }
+
 static inline bool any(ivec m) { return mask_bits(m) != 0; }
 
-static inline float lane_max(vec x) {
+// The extreme of sixteen lanes, folded 8-4-2-1; the order does not matter as long as no lane is a NaN.
+template <class Fold> static inline float lane_fold(vec x, Fold fold) {
+#if defined(__AVX512F__)
+    const __m512 whole = (__m512)x;
+    x = fold(x, (vec)_mm512_shuffle_f32x4(whole, whole, 0x4e));
+    x = fold(x, (vec)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0xb1));
+    x = fold(x, (vec)_mm512_permute_ps((__m512)x, 0x4e));
+    x = fold(x, (vec)_mm512_permute_ps((__m512)x, 0xb1));
+    return x[0];
+#else
     float r = x[0];
-    for (int i = 1; i < LANES; ++i) r = maximum(x[i], r);
+    for (int i = 1; i < LANES; ++i) r = fold(r, x[i]);
     return r;
+#endif
+}
+static inline float lane_max(vec x) {
+    return lane_fold(x, [](auto a, auto b) { return maximum(a, b); });
 }
 static inline float lane_min(vec x) {
-    float r = x[0];
-    for (int i = 1; i < LANES; ++i) r = minimum(x[i], r);
-    return r;
+    return lane_fold(x, [](auto a, auto b) { return minimum(a, b); });
 }
