@@ -43,7 +43,8 @@ class Distribution:
         return int(self.count[middle > value].sum())
 
 
-NOTHING = Distribution(0, *(np.zeros(0) for _ in range(5)), 0, 0, 1.0)
+_NONE = np.zeros(0)
+NOTHING = Distribution(0, _NONE, _NONE, _NONE, _NONE, _NONE, 0, 0, 1.0)
 """The distribution over no paths, of which nothing can be said."""
 
 
