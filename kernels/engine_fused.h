@@ -443,9 +443,10 @@ class Engine {
                 ahead |= m.frontier[side][v] > executed[side][g];
             }
             if (!ahead) continue;
-            const tiers survival[2] = {alive(m, LONG, v), alive(m, SHORT, v)};
             const float price = exponential((float)marked[v]);
-            const Deleveraged d = deleverage(s, a, v, side, price, executed, m.frontier[side][v], survival, end);
+            if (!bankrupt_frontiers(s, a, v, side, price, executed[side], m.frontier[side][v], end)) continue;
+            const tiers survival[2] = {alive(m, LONG, v), alive(m, SHORT, v)};
+            const Deleveraged d = deleverage(s, a, v, side, price, executed, survival, end);
             const float closed = tier_sum(d.notional);
             if (!(closed > 0.0f)) continue;
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = end[g];

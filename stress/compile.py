@@ -277,9 +277,10 @@ def held(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     arrays |= {name: np.zeros((*groups, N_EDGE, shape.n_tier)) for name in ("forced", "margin")}
     partial = np.zeros(groups, bool)
     notional = np.zeros((shape.n_asset, 2, shape.n_venue, shape.n_tier))
-    bands = [(tier.from_, tier.to) for tier in config.tiers]
     for a, v, asset, venue, market in markets(config):
         mix = config.mixes[market.mix]
+        # Nobody holds more than the market allows, also where its limit cuts through a tier.
+        bands = [(tier.from_, min(tier.to, market.maximum_leverage)) for tier in config.tiers]
         closes = [rung.close for rung in config.venues[venue].liquidation.ladder]
         classes = [(c.share, c.rate, c.deduction) for c in market.maintenance]
         sides = ((mix.long, mix.never_forced.long), (mix.short, mix.never_forced.short))

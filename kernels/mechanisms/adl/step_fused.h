@@ -33,18 +33,27 @@ static inline tiers bankrupt_notional(const PackedScenario& s, int asset, int si
     return sum * alive;
 }
 
-// `executed` [side][group] of the market; `end` gets the losing side's frontiers afterwards.
-static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
-                                     const float executed[2][MAX_GROUP], float frontier, const tiers survival[2],
-                                     float* end) {
-    const float* start = executed[side];
-    float furthest = 0.0f;
+// Executed frontiers once all that is bankrupt at a price has gone; false where nothing is.
+static inline bool bankrupt_frontiers(const PackedScenario& s, int asset, int venue, int side, float price,
+                                      const float* start, float frontier, float* end) {
+    bool some = false;
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, side, g, venue);
-        const float bankrupt = r.partial ? start[g] : r.bankrupt_distance(price);
-        end[g] = maximum(start[g], minimum(bankrupt, frontier));
-        furthest = maximum(end[g], furthest);
+        end[g] = start[g];
+        if (r.partial || s.group_empty[((asset * 2 + side) * s.n_group + g) * LANES + venue]) continue;
+        end[g] = maximum(start[g], minimum(r.bankrupt_distance(price), frontier));
+        some |= end[g] > start[g];
     }
+    return some;
+}
+
+// Close what lies between `executed` [side][group] of the market and `end`, the frontiers of its losing
+// side; `end` comes back lower where the winners do not suffice.
+static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
+                                     const float executed[2][MAX_GROUP], const tiers survival[2], float* end) {
+    const float* start = executed[side];
+    float furthest = 0.0f;
+    for (int g = 0; g < s.n_group; ++g) furthest = maximum(end[g], furthest);
     tiers winners = load_tiers(s.tier_notional + ((asset * 2 + 1 - side) * s.n_venue + venue) * MAX_TIER);
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, 1 - side, g, venue);
