@@ -219,9 +219,11 @@ def read_arrays(data: bytes) -> dict[str, dict[str, np.ndarray]]:
     """The arrays of the groups that hold a tally."""
     with h5py.File(io.BytesIO(data), "r") as file:
         check_format(file.attrs)
-        return {
-            name: {key: item[()] for key, item in file[name].items()} for name in ("tally", "status", "worst")
-        }
+        return {name: _arrays(file[name]) for name in ("tally", "status", "worst")}
+
+
+def _arrays(group: Any) -> dict[str, np.ndarray]:
+    return {key: item[()] for key, item in group.items()}
 
 
 def compare_tallies(first: Tally, second: Tally) -> list[str]:
