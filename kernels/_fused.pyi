@@ -1,4 +1,4 @@
-"""The compiled module, for type checkers; `kernels/bind_engine.cpp` and `kernels/bind_tally.cpp` say what is in it."""
+"""The compiled module, for type checkers: see `kernels/bind_engine.cpp` and `kernels/bind_tally.cpp`."""
 
 from typing import Any
 

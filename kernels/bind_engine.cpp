@@ -56,13 +56,14 @@ class Engine {
         s_.n_cell = count("n_cell");
         s_.step_minutes = step_minutes;
         s_.gate = gate;
-#define BIND(type, name)                                                                                 \
+#define BIND(type, name) \
     s_.name = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]).data();
         PACKED_ARRAYS(BIND)
 #undef BIND
     }
 
-    void run(uint64_t seed, uint64_t first, nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
+    void run(uint64_t seed, uint64_t first,
+             nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
              nb::ndarray<uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> status,
              nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> counters, int n_thread) {
         const int64_t count = (int64_t)rows.shape(0);

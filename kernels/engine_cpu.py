@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 import numpy as np
@@ -9,13 +10,21 @@ import numpy as np
 from kernels.batch import Batch
 from kernels.outcome import COUNTERS, Layout
 from kernels.parts.table.table_numpy import EDGES
-from kernels.scenario import LANES, MAX_TIER, Scenario
+from kernels.scenario import LANES, MAX_TIER, Scenario, ScenarioArrays
 
 FAR = 1e30
 """Stands for infinity in float32: finite, so that products with zero stay zero."""
 
 PADDED_ONE = ("alpha", "refill", "withdrawal_decay", "depth_floor")
 """Books in lanes without a venue: at rest, linear, never displaced."""
+
+
+BY_VENUE = tuple(
+    f.name
+    for f in dataclasses.fields(ScenarioArrays)
+    if f.metadata["dims"][-1] == "venue" and f.name not in ("mark_weight", "adl_policy")
+)
+"""Arrays whose last axis becomes the lanes."""
 
 
 def missing() -> str | None:
@@ -39,9 +48,7 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
     if shape.n_venue > LANES or shape.n_tier > MAX_TIER or shape.n_asset > LANES:
         raise ValueError(f"the fused engine holds {LANES} venues, {LANES} assets and {MAX_TIER} tiers")
     packed = {}
-    for name in ("depth_level", "depth", "hard_end", "band", "alpha", "refill", "withdrawal",
-                 "withdrawal_decay", "calm_memory", "depth_floor", "index_weight", "group_rate",
-                 "group_deduction", "group_partial", "throughput", "listed", "fee_rate", "surplus_share"):  # fmt: skip
+    for name in BY_VENUE:
         fill = 1.0 if name in PADDED_ONE else FAR if name in ("hard_end", "band") else 0.0
         packed[name] = lanes(np.minimum(getattr(arrays, name), FAR), fill)
     # One vector per source venue: its weight in the mark of every venue.

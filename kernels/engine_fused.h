@@ -18,10 +18,10 @@ struct Market {
     vec executed[2][MAX_GROUP];
     vec base[2];  // notional executed so far among those still there
     float exogenous, fundamental, last;
-    float nearest[2];      // smallest frontier of a listed venue: nobody triggers before it
-    uint32_t thinned[2];   // lanes whose tiers auto-deleveraging has thinned
-    bool displaced;        // any book away from rest; otherwise every price equals `last`
-    bool behind;           // some frontier is ahead of what has been executed
+    float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
+    uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
+    bool displaced;       // any book away from rest; otherwise every price equals `last`
+    bool behind;          // some frontier is ahead of what has been executed
     Bins bins[2];
     GroupBins group_bins[2][MAX_GROUP];
     tiers survival[2][LANES];
@@ -202,7 +202,8 @@ class Engine {
         trough(x, m, w.asset, w.price);
     }
 
-    void prepare(const Asset& x, Market& m, int a, vec depths, float monitoring, bool longs, bool shorts, Cascade& c) {
+    void prepare(const Asset& x, Market& m, int a, vec depths, float monitoring, bool longs, bool shorts,
+                 Cascade& c) {
         c.asset = a;
         c.book = &x.book;
         c.mark_weight = x.mark_weight;
@@ -337,8 +338,8 @@ class Engine {
                 const Slices r = slices_in_bin(group, bins, w, loss);
                 const FeesOfLanes f = fees(s, r, fill, group.whole);
                 gain += f.fee + f.surplus;
-                enter(entry, {r.lost, f.fee, r.notional * fill, r.deficit}, bins, easy & mask_bits(r.notional > 0.0f),
-                      at);
+                enter(entry, {r.lost, f.fee, r.notional * fill, r.deficit}, bins,
+                      easy & mask_bits(r.notional > 0.0f), at);
             } while (go_on(group, bins, w, easy));
         }
         book(entry, flowing);

@@ -15,7 +15,6 @@ from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous import step_numpy as exogenous
-from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.overlay import step_numpy as overlay
@@ -193,10 +192,9 @@ def settle(scenario, state, record, n, available) -> None:
     drawn, _ = waterfall.draw(available, deficit)
     spent = (deficit > 0) & (deficit >= available)
     minutes = (n + 1) * scenario.shape.dt_seconds / 60
-    before = record.received if n else np.zeros_like(drawn)
-    record.received = record.surplus.copy()
     record.funds(drawn, minutes, spent)
-    state.fund = state.fund - drawn + (record.received - before)
+    state.fund = state.fund - drawn + (record.surplus - record.received)
+    record.received = record.surplus.copy()
     state.fund_peak = np.maximum(state.fund_peak, state.fund)
 
 

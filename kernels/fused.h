@@ -14,56 +14,56 @@
 #include <cstdint>
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
-#define PACKED_ARRAYS(X)          \
-    X(float, drift)               \
-    X(float, volatility)          \
-    X(float, cholesky)            \
-    X(float, mixing)              \
-    X(uint64_t, common_jump_count)\
-    X(float, common_jump_mean)    \
-    X(float, common_jump_sd)      \
-    X(uint64_t, own_jump_count)   \
-    X(float, own_jump_mean)       \
-    X(float, own_jump_sd)         \
-    X(float, shock)               \
-    X(int32_t, volatility_row)    \
-    X(float, volatility_level)    \
-    X(int32_t, depth_row)         \
-    X(float, depth_level)         \
-    X(int32_t, listed)            \
-    X(float, depth)               \
-    X(float, alpha)               \
-    X(float, band)                \
-    X(float, hard_end)            \
-    X(float, refill)              \
-    X(float, arbitrage)           \
-    X(float, withdrawal)          \
-    X(float, withdrawal_decay)    \
-    X(float, calm_memory)         \
-    X(float, depth_floor)         \
-    X(float, permanent)           \
-    X(float, mark_weight)         \
-    X(float, index_weight)        \
-    X(float, monitoring)          \
-    X(float, group_rate)          \
-    X(float, group_deduction)     \
-    X(int32_t, group_partial)     \
-    X(float, rows)                \
-    X(float, held)                \
-    X(float, bin_held)            \
-    X(float, bin_tier)            \
-    X(int32_t, group_empty)       \
-    X(float, edge_fall)           \
-    X(float, edge_rise)           \
-    X(float, forced_total)        \
-    X(float, tier_notional)       \
-    X(float, throughput)          \
-    X(float, fee_rate)            \
-    X(float, surplus_share)       \
-    X(float, fund)                \
-    X(int32_t, adl_policy)        \
-    X(float, adl_below)           \
-    X(float, adl_drawdown)        \
+#define PACKED_ARRAYS(X)           \
+    X(float, drift)                \
+    X(float, volatility)           \
+    X(float, cholesky)             \
+    X(float, mixing)               \
+    X(uint64_t, common_jump_count) \
+    X(float, common_jump_mean)     \
+    X(float, common_jump_sd)       \
+    X(uint64_t, own_jump_count)    \
+    X(float, own_jump_mean)        \
+    X(float, own_jump_sd)          \
+    X(float, shock)                \
+    X(int32_t, volatility_row)     \
+    X(float, volatility_level)     \
+    X(int32_t, depth_row)          \
+    X(float, depth_level)          \
+    X(int32_t, listed)             \
+    X(float, depth)                \
+    X(float, alpha)                \
+    X(float, band)                 \
+    X(float, hard_end)             \
+    X(float, refill)               \
+    X(float, arbitrage)            \
+    X(float, withdrawal)           \
+    X(float, withdrawal_decay)     \
+    X(float, calm_memory)          \
+    X(float, depth_floor)          \
+    X(float, permanent)            \
+    X(float, mark_weight)          \
+    X(float, index_weight)         \
+    X(float, monitoring)           \
+    X(float, group_rate)           \
+    X(float, group_deduction)      \
+    X(int32_t, group_partial)      \
+    X(float, rows)                 \
+    X(float, held)                 \
+    X(float, bin_held)             \
+    X(float, bin_tier)             \
+    X(int32_t, group_empty)        \
+    X(float, edge_fall)            \
+    X(float, edge_rise)            \
+    X(float, forced_total)         \
+    X(float, tier_notional)        \
+    X(float, throughput)           \
+    X(float, fee_rate)             \
+    X(float, surplus_share)        \
+    X(float, fund)                 \
+    X(int32_t, adl_policy)         \
+    X(float, adl_below)            \
+    X(float, adl_drawdown)         \
     X(float, closing_share)
 
 struct PackedScenario {
@@ -82,9 +82,9 @@ enum Counter { ASSET_STEPS, CALM, ACTIVE, MIXED, ROUNDS, FLUSHES, CUT };
 using RunPaths = void (*)(const PackedScenario&, uint64_t seed, uint64_t first, int count, float* rows,
                           uint32_t* status, int64_t* counters);
 
-#define DECLARE_ISA(isa)                                                                                  \
-    namespace isa {                                                                                       \
-    void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*);          \
+#define DECLARE_ISA(isa)                                                                         \
+    namespace isa {                                                                              \
+    void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*); \
     }
 DECLARE_ISA(base)
 DECLARE_ISA(v3)

@@ -41,8 +41,8 @@ static inline vec load(const float* table, int row) {
 #include "kernels/parts/record/record_fused.h"
 #include "kernels/engine_fused.h"
 
-void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows, uint32_t* status,
-               int64_t* counters) {
+void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows,
+               uint32_t* status, int64_t* counters) {
     Engine engine(s);
     for (int i = 0; i < count; ++i)
         status[i] = engine.run(seed, first + i, rows + (int64_t)i * s.n_cell, counters);

@@ -34,6 +34,7 @@ class Field:
     doc: str
 
 
+# fmt: off
 FIELDS = (
     Field("loss", ("component", "venue+", "tier+"), "USD", USD_EXPONENT,
           "loss on forced positions, by component, venue and tier of the forced position"),
@@ -71,6 +72,7 @@ FIELDS = (
     Field("worst_window", (), "USD", USD_EXPONENT,
           "largest forced notional within twelve minutes, dollars at the fill"),
 )
+# fmt: on
 
 # What happened to a path; bits of an unsigned word.
 OK = 0

@@ -132,8 +132,8 @@ def jumps(config: RunConfig, years: float) -> tuple[dict[str, np.ndarray], np.nd
         arrays["common_jump_count"] = count_thresholds(common.rate * years)
         arrays["common_jump_mean"] = beta * common.mean
         arrays["common_jump_sd"] = beta * common.deviation
-        compensator += common.rate * years * np.expm1(
-            arrays["common_jump_mean"] + arrays["common_jump_sd"] ** 2 / 2
+        compensator += (
+            common.rate * years * np.expm1(arrays["common_jump_mean"] + arrays["common_jump_sd"] ** 2 / 2)
         )
     for i, asset in enumerate(assets):
         if asset in dynamics.own:
@@ -278,6 +278,9 @@ def held(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     partial = np.zeros(groups, bool)
     notional = np.zeros((shape.n_asset, 2, shape.n_venue, shape.n_tier))
     for a, v, asset, venue, market in markets(config):
+        # Loading fills these in from the venue.
+        assert market.mix is not None
+        assert market.maximum_leverage is not None
         mix = config.mixes[market.mix]
         # Nobody holds more than the market allows, also where its limit cuts through a tier.
         bands = [(tier.from_, min(tier.to, market.maximum_leverage)) for tier in config.tiers]

@@ -7,6 +7,8 @@ partial closes turns each holder into several. Equations of docs/methods/liquida
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from kernels.mechanisms.liquidation import LONG
@@ -49,7 +51,7 @@ def ladder_prices(margin, side, rate, deduction, closes):
     sizes = np.append(1 - np.cumsum([0.0, *closes[:-1]]), 1 - sum(closes)) if closes else np.ones(1)
     price = (1 - sign * (margin + deduction)) / (1 - sign * rate)
     prices = [price]
-    for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+    for before, after in pairwise(sizes):
         equity = before * (rate * price - deduction)
         # The close itself leaves equity unchanged; the rest is forced when it falls to its own need.
         price = (price - sign * (equity / after + deduction)) / (1 - sign * rate)

@@ -23,8 +23,8 @@ static inline tiers take(int policy, tiers winners, float total, float need) {
     return taken;
 }
 
-static inline tiers bankrupt_notional(const PackedScenario& s, int asset, int side, int venue, const float* start,
-                                      const float* end, tiers alive) {
+static inline tiers bankrupt_notional(const PackedScenario& s, int asset, int side, int venue,
+                                      const float* start, const float* end, tiers alive) {
     tiers sum = tsplat(0.0f);
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, side, g, venue);
@@ -50,7 +50,8 @@ static inline bool bankrupt_frontiers(const PackedScenario& s, int asset, int ve
 // Close what lies between `executed` [side][group] of the market and `end`, the frontiers of its losing
 // side; `end` comes back lower where the winners do not suffice.
 static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
-                                     const float executed[2][MAX_GROUP], const tiers survival[2], float* end) {
+                                     const float executed[2][MAX_GROUP], const tiers survival[2],
+                                     float* end) {
     const float* start = executed[side];
     float furthest = 0.0f;
     for (int g = 0; g < s.n_group; ++g) furthest = maximum(end[g], furthest);

@@ -58,7 +58,9 @@ def close(arrays, asset, venue, mark, executed, frontier, survival):
     group = np.arange(executed.shape[-1])
     pick = (asset[:, None], side[:, None], group, venue[:, None])
     start, reached = executed[row, side], frontier[row, side]
-    bankrupt = bankrupt_distance(price[:, None], side[:, None], arrays.group_rate[pick], arrays.group_deduction[pick])
+    bankrupt = bankrupt_distance(
+        price[:, None], side[:, None], arrays.group_rate[pick], arrays.group_deduction[pick]
+    )
     end = np.clip(bankrupt, start, np.maximum(start, reached[:, None]))
     end = np.where(arrays.group_partial[pick], start, end)
 
@@ -68,7 +70,9 @@ def close(arrays, asset, venue, mark, executed, frontier, survival):
     alive = survival[row, side][:, None, :]
 
     def bankrupt_notional(end):
-        below = forced_below(arrays, asset, side, venue, end) - forced_below(arrays, asset, side, venue, start)
+        below = forced_below(arrays, asset, side, venue, end) - forced_below(
+            arrays, asset, side, venue, start
+        )
         return below * alive
 
     need = bankrupt_notional(end).sum(axis=(1, 2))

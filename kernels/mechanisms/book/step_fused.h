@@ -28,7 +28,8 @@ static inline Book make_book(const PackedScenario& s, int a, ivec listed) {
     b.band_slope = fma(2.0f * b.rest, edge, b.alpha);
     b.limited = end < 1e30f;
     const vec inside = minimum(end, b.band), beyond = end - inside;
-    b.end_amount = select(b.limited, fma(beyond, b.band_slope, inside * fma(b.rest, inside, b.alpha)), splat(1e30f));
+    b.end_amount =
+        select(b.limited, fma(beyond, b.band_slope, inside * fma(b.rest, inside, b.alpha)), splat(1e30f));
     b.refill = load(s.refill, a);
     b.snap = b.alpha * SNAP;
     b.steep = any(steep);
@@ -77,7 +78,8 @@ static inline Stretch stretch(const Book& book, vec start, vec end) {
     const vec c = maximum(low, book.band), d = maximum(high, book.band);
     const vec beyond = select(high > book.band, (d - c) * book.band_slope, splat(0.0f));
     const vec total = inside + beyond;
-    const vec weighted = fma(mean, inside, (c + d) * 0.5f * beyond) / select(total > 0.0f, total, splat(1.0f));
+    const vec weighted =
+        fma(mean, inside, (c + d) * 0.5f * beyond) / select(total > 0.0f, total, splat(1.0f));
     return {total, select(beyond > 0.0f, weighted, mean)};
 }
 
@@ -88,6 +90,7 @@ static inline vec mean_displacement(const Book& book, vec start, vec end) {
     if (!any(crossing)) return same;
     const Stretch first = stretch(book, a, splat(0.0f)), second = stretch(book, b, splat(0.0f));
     const vec total = first.volume + second.volume;
-    const vec split = fma(copysign(first.mean, start), first.volume, copysign(second.mean, end) * second.volume);
+    const vec split =
+        fma(copysign(first.mean, start), first.volume, copysign(second.mean, end) * second.volume);
     return select(crossing, split / select(total > 0.0f, total, splat(1.0f)), same);
 }

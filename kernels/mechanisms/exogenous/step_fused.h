@@ -2,7 +2,8 @@
 #pragma once
 
 constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3;
-constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4, SITE_OWN_JUMP_SIZE = 5;
+constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4,
+              SITE_OWN_JUMP_SIZE = 5;
 constexpr int MIXING_LOWEST = -33, MIXING_BITS = 5, JUMP_COUNTS = 4;
 
 struct Returns {

@@ -105,8 +105,8 @@ static inline vec forced_total(const PackedScenario& s, int asset, int side, vec
 }
 
 // The same for one market whose tiers have been thinned by auto-deleveraging.
-static inline float forced_thinned(const PackedScenario& s, int asset, int side, int venue, const float* reached,
-                                   int stride, tiers survival) {
+static inline float forced_thinned(const PackedScenario& s, int asset, int side, int venue,
+                                   const float* reached, int stride, tiers survival) {
     float total = 0.0f;
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, side, g, venue);
@@ -238,7 +238,8 @@ static inline Slices slices_in_bin(const GroupLanes& group, const GroupBins& bin
     const ivec bankrupt = (loss > fma(w.from, slope, low)) & group.whole & w.going;
     if (any(bankrupt)) {
         const vec reach = minimum((loss - low) / slope, to);
-        const vec short_of = (loss - fma(0.5f * (w.from + reach), slope, low)) * ((reach - w.from) * bins.held);
+        const vec short_of =
+            (loss - fma(0.5f * (w.from + reach), slope, low)) * ((reach - w.from) * bins.held);
         r.deficit = select(bankrupt, short_of, zero);
     }
     r.lost = loss * r.notional - r.deficit;

@@ -142,7 +142,9 @@ def slice_losses(arrays, asset, side, venue, start, end, survival, price):
     bankrupt = np.where(arrays.group_partial[pick], start, np.clip(bankrupt, start, end))
 
     def between(below, a, b):
-        return (below(arrays, asset, side, venue, b) - below(arrays, asset, side, venue, a)) * survival[:, None, :]
+        return (below(arrays, asset, side, venue, b) - below(arrays, asset, side, venue, a)) * survival[
+            :, None, :
+        ]
 
     loss = consumed(price, side)[:, None, None]
     notional = between(forced_below, start, end)

@@ -20,4 +20,6 @@ static inline vec depth(const Withdrawal& w, vec memory, vec multiplier) {
     return w.depth * multiplier * maximum(share, w.floor);
 }
 
-static inline vec remember(const Withdrawal& w, vec memory, vec move) { return fma(memory, w.decay, move * move); }
+static inline vec remember(const Withdrawal& w, vec memory, vec move) {
+    return fma(memory, w.decay, move * move);
+}

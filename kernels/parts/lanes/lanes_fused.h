@@ -157,7 +157,9 @@ static inline float lane_sum(vec x) {
 }
 #endif
 
-static inline float tier_sum(tiers x) { return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7])); }
+static inline float tier_sum(tiers x) {
+    return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
+}
 
 // All ones in the lanes whose bits are set.
 static inline ivec lane_mask(uint32_t lanes) { return (isplat((int32_t)lanes) & (isplat(1) << LANE)) != 0; }

@@ -96,7 +96,8 @@ static inline void write_prices(RowWriter& row, const PackedScenario& s, const R
     for (int a = 0; a < s.n_asset; ++a) row.put(1.0f - exponential(r.index_trough[a]));
     for (int a = 0; a < s.n_asset; ++a) row.put(1.0f - exponential(r.exogenous_trough[a]));
     for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] < STRESSED ? -r.index_trough[a] : 0.0f);
-    for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] < STRESSED ? -r.exogenous_trough[a] : 0.0f);
+    for (int a = 0; a < s.n_asset; ++a)
+        row.put(r.exogenous_trough[a] < STRESSED ? -r.exogenous_trough[a] : 0.0f);
     for (int a = 0; a < s.n_asset; ++a)
         row.put(r.exogenous_trough[a] < STRESSED ? r.index_trough[a] / r.exogenous_trough[a] : 0.0f);
     for (int a = 0; a < s.n_asset; ++a) row.put(r.exogenous_trough[a] - r.index_trough[a]);
@@ -144,9 +145,11 @@ static inline uint32_t check(const PackedScenario& s, const Record& r, const flo
     for (int v = 0; v < s.n_venue; ++v) {
         const float drawn = tier_sum(load_tiers(r.loss[FUND_DRAW][v])), gained = s.fund[v] + r.income[v];
         const float gap = gained - drawn - fund[v];
-        if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(fund[v] >= 0.0f)) status |= IDENTITY_BROKEN;
+        if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(fund[v] >= 0.0f))
+            status |= IDENTITY_BROKEN;
         const float deficit = tier_sum(load_tiers(r.loss[DEFICIT][v]));
-        const float paid = drawn + tier_sum(load_tiers(r.loss[ADL][v])) + tier_sum(load_tiers(r.loss[BAD_DEBT][v]));
+        const float paid =
+            drawn + tier_sum(load_tiers(r.loss[ADL][v])) + tier_sum(load_tiers(r.loss[BAD_DEBT][v]));
         const float open = deficit - paid;
         if (!((open < 0.0f ? -open : open) <= 1e-4f * deficit + 1.0f)) status |= IDENTITY_BROKEN;
     }

@@ -38,6 +38,8 @@ class Record:
         self.backlog = np.zeros((n, v))
         self.backlog_total = np.zeros(n)
         self.flow = np.zeros((n, shape.n_step))
+        self.step = 0
+        self.received = np.zeros((n, v))  # by the funds up to the step before
         self.pending = np.zeros((n, v, t))  # deficits of the step, before the fund
 
     def forced(self, path, asset, side, venue, price, notional, lost, deficit, fee, surplus):
