@@ -1,0 +1,82 @@
+"""Exogenous returns: what goes into them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels import sites
+from kernels.mechanisms.exogenous.step_numpy import jumps, mixing_edges, scale, step
+from kernels.parts.normal.normal_numpy import normal
+from kernels.parts.philox.philox_numpy import words
+from kernels.scenario import GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
+from stress.compile import count_thresholds, mixing_table
+from tests.scenarios import quiet
+
+PATHS = np.arange(64, dtype=np.uint64)
+CHOLESKY = np.array([[1, 0], [0.6, 0.8]])
+
+
+def test_return_by_hand():
+    """r = drift + sigma L z, with the normals of the step's words."""
+    scenario = quiet(n_asset=2, drift=[0.01, -0.02], volatility=[0.1, 0.2], cholesky=CHOLESKY)
+    returns, deviation = step(scenario, 7, PATHS, 3, np.array([1.0, 2.0]))
+    z = normal(words(7, PATHS, 3, sites.NORMAL, 2))
+    assert returns[:, 0] == pytest.approx(0.01 + 0.1 * z[:, 0])
+    assert returns[:, 1] == pytest.approx(-0.02 + 0.4 * (0.6 * z[:, 0] + 0.8 * z[:, 1]))
+    assert deviation == pytest.approx(np.tile([0.1, 0.4], (64, 1)))
+
+
+def test_scale_of_a_path_is_one_for_all_its_steps_and_assets():
+    table = mixing_table(4.0)
+    path, each = (quiet(process=p, mixing=table) for p in (STUDENT_T_PATH, STUDENT_T_STEP))
+    assert np.array_equal(scale(path, 1, PATHS, 0), scale(path, 1, PATHS, 9))
+    assert not np.array_equal(scale(each, 1, PATHS, 0), scale(each, 1, PATHS, 9))
+    assert np.array_equal(scale(path, 1, PATHS, 5), scale(each, 1, PATHS, 0))
+    assert np.array_equal(scale(quiet(process=GBM), 1, PATHS, 0), np.ones(64))
+
+
+@pytest.mark.parametrize("nu", [2.5, 4.0, 12.0])
+def test_mixing_table_is_the_quantile_of_the_scale(nu):
+    from scipy.stats import chi2
+
+    tail, table = mixing_edges(), mixing_table(nu)
+    assert table[0] == pytest.approx(np.sqrt((nu - 2) / chi2.ppf(tail, nu)), rel=1e-9)
+    assert table[1] == pytest.approx(np.sqrt((nu - 2) / chi2.isf(tail, nu)), rel=1e-9)
+    assert table[0, -1] == pytest.approx(table[1, -1])
+    assert np.all(np.diff(table[0]) <= 0)
+    assert np.all(np.diff(table[1]) >= 0)
+
+
+def test_jumps_add_to_the_diffusion_and_do_not_scale_with_volatility():
+    count = count_thresholds(0.5)
+    scenario = quiet(
+        n_asset=2, process=JUMP_DIFFUSION, volatility=0.1, common_jump_count=count,
+        common_jump_mean=[-0.1, -0.2], common_jump_sd=[0.05, 0.1], own_jump_count=np.stack([count, count]),
+        own_jump_mean=[0.0, 0.3], own_jump_sd=[0.0, 0.01],
+    )  # fmt: skip
+    plain = quiet(n_asset=2, volatility=0.1)
+    for factor in (1.0, 5.0):
+        level = np.full(2, factor)
+        difference = step(scenario, 3, PATHS, 2, level)[0] - step(plain, 3, PATHS, 2, level)[0]
+        assert difference == pytest.approx(jumps(scenario, 3, PATHS, 2), abs=1e-12)
+
+
+def test_common_jumps_hit_all_assets_by_beta():
+    scenario = quiet(
+        n_asset=2, process=JUMP_DIFFUSION, common_jump_count=count_thresholds(1.0),
+        common_jump_mean=[-0.1, -0.2], common_jump_sd=[0.05, 0.1],
+    )  # fmt: skip
+    size = jumps(scenario, 3, PATHS, 2)
+    assert size[:, 1] == pytest.approx(2 * size[:, 0])
+    assert 0 < (size[:, 0] != 0).mean() < 1
+
+
+@given(st.floats(0, 2))
+def test_jump_counts_are_poisson(rate):
+    """Thresholds on 32-bit words; the last one takes in all higher counts."""
+    from scipy.stats import poisson
+
+    thresholds = count_thresholds(rate)
+    assert thresholds / 2.0**32 == pytest.approx(poisson.cdf(np.arange(4), rate), abs=2.0**-31)
+    assert np.all(np.diff(thresholds.astype(float)) >= 0)

@@ -1,0 +1,164 @@
+"""Tiny scenarios made by hand, for tests: a quiet market in which a test switches on what it is about.
+
+By default every venue lists every asset, prices stand still, books are linear and come back to rest
+never, nobody is forced, marks are own prices, and there are no fees, funds or deleveraging.
+"""
+
+import os
+
+import numpy as np
+import pytest
+
+from kernels import engines
+from kernels.mechanisms.cascade import step_numpy as cascade
+from kernels.mechanisms.exogenous.step_numpy import mixing_edges
+from kernels.mechanisms.liquidation import LONG, SHORT
+from kernels.outcome import Layout
+from kernels.parts.table.table_numpy import EDGES, N_EDGE
+from kernels.scenario import GBM, JUMP_COUNTS, Scenario, ScenarioArrays, ScenarioShape
+from stress.positions import margin_table
+
+ENGINES = ("numpy", "cpu")
+
+LIMIT = "limit"
+"""The reference with rounds that go on to the limit: for answers that are sharper than the stopping rule."""
+
+DEEP = 1e18
+"""Dollars of depth that no order in a test displaces."""
+
+NO_JUMPS = np.full(JUMP_COUNTS, 1 << 32, np.uint64)
+
+
+def uniform(density, low=0.0, high=np.inf):
+    """Cumulative notional of `density` dollars per unit of log distance in [low, high]: [edge]."""
+    return density * (np.clip(EDGES, low, high) - low)
+
+
+def mass(amount, margin, side=LONG):
+    """Cumulative notional of holders around one start margin, exactly so on average: [edge].
+
+    They fill the two bins on either side of their trigger price, for a maintenance rate of zero.
+    """
+    sign = 1 if side == LONG else -1
+    means = sign * (1 - (np.exp(-sign * EDGES[1:]) + np.exp(-sign * EDGES[:-1])) / 2)
+    i = np.searchsorted(means, margin)
+    share = (margin - means[i - 1]) / (means[i] - means[i - 1])
+    forced = np.zeros(N_EDGE)
+    forced[i] = amount * (1 - share)
+    forced[i + 1 :] = amount
+    return forced
+
+
+def quiet(n_step=1, n_asset=1, n_venue=1, n_tier=1, n_group=1, process=GBM, **changes):
+    """A scenario with nothing in it but `changes`, arrays that broadcast to their shapes.
+
+    `forced` may be given per tier and group as {(asset, side, group, venue, tier): [edge]}; margins,
+    totals and notional of tiers follow from it.
+    """
+    shape = ScenarioShape(
+        n_step=n_step, dt_seconds=60.0, assets=tuple("ABCDEFGHIJKLMNOP"[:n_asset]),
+        venues=tuple(f"v{i}" for i in range(n_venue)), tiers=tuple(f"t{i}" for i in range(n_tier)),
+        n_group=n_group, process=process, window_steps=12,
+    )  # fmt: skip
+    market, group = (n_asset, n_venue), (n_asset, 2, n_group, n_venue)
+    forced = np.zeros((*group, N_EDGE, n_tier))
+    for (a, side, g, v, t), amount in changes.pop("forced", {}).items():
+        forced[a, side, g, v, :, t] = amount
+    arrays = {
+        "drift": np.zeros(n_asset), "volatility": np.zeros(n_asset), "cholesky": np.eye(n_asset),
+        "mixing": np.ones((2, len(mixing_edges()))),
+        "common_jump_count": NO_JUMPS, "common_jump_mean": np.zeros(n_asset),
+        "common_jump_sd": np.zeros(n_asset),
+        "own_jump_count": np.tile(NO_JUMPS, (n_asset, 1)), "own_jump_mean": np.zeros(n_asset),
+        "own_jump_sd": np.zeros(n_asset),
+        "shock": np.zeros((n_step, n_asset)),
+        "volatility_row": np.zeros(n_step, np.int32), "volatility_level": np.ones((1, n_asset)),
+        "depth_row": np.zeros(n_step, np.int32), "depth_level": np.ones((1, *market)),
+        "listed": np.ones(market, bool), "depth": np.full(market, 1e8), "alpha": np.ones(market),
+        "band": np.full(market, np.inf), "hard_end": np.full(market, np.inf), "refill": np.ones(market),
+        "arbitrage": np.zeros(n_asset), "withdrawal": np.zeros(market),
+        "withdrawal_decay": np.full(market, 0.5),
+        "calm_memory": np.zeros(market), "depth_floor": np.full(market, 0.01), "permanent": np.zeros(n_asset),
+        "mark_weight": np.tile(np.eye(n_venue), (n_asset, 1, 1)),
+        "index_weight": np.full(market, 1 / n_venue), "monitoring": np.zeros(n_asset),
+        "group_rate": np.zeros(group), "group_deduction": np.zeros(group),
+        "group_partial": np.zeros(group, bool),
+        "throughput": np.full(market, np.inf), "fee_rate": np.zeros(n_venue),
+        "surplus_share": np.zeros(n_venue),
+        "fund": np.zeros(n_venue), "adl_policy": np.zeros(n_venue, np.int32), "adl_below": np.zeros(n_venue),
+        "adl_drawdown": np.ones(n_venue), "closing_share": np.ones(n_venue),
+        "tier_notional": forced[..., -1, :].sum(axis=2),
+    }  # fmt: skip
+    for name, value in changes.items():
+        arrays[name] = np.broadcast_to(np.asarray(value, arrays[name].dtype), arrays[name].shape).copy()
+    margin = np.zeros_like(forced)
+    for at in np.ndindex(*group):
+        margin[at] = margin_table(forced[at], at[1], arrays["group_rate"][at], arrays["group_deduction"][at])
+    arrays |= {"forced": forced, "margin": margin, "forced_total": forced.sum(axis=(2, 5))}
+    return Scenario(shape, ScenarioArrays(**arrays))
+
+
+def replaced(scenario, **changes):
+    """The scenario with other arrays."""
+    return Scenario(scenario.shape, scenario.arrays.replace(**changes))
+
+
+def mirrored(scenario):
+    """The scenario with longs and shorts exchanged and every shock turned round."""
+    arrays = scenario.arrays
+    sides = (
+        "forced",
+        "margin",
+        "forced_total",
+        "tier_notional",
+        "group_rate",
+        "group_deduction",
+        "group_partial",
+    )
+    swapped = {name: np.ascontiguousarray(getattr(arrays, name)[:, ::-1]) for name in sides}
+    return replaced(scenario, shock=-arrays.shock, **swapped)
+
+
+DOLLARS = ("depth", "forced", "margin", "forced_total", "tier_notional", "throughput", "fund", "adl_below")
+
+
+def scaled(scenario, factor):
+    """The scenario with every amount of dollars multiplied."""
+    arrays = scenario.arrays
+    return replaced(
+        scenario, permanent=arrays.permanent / factor, **{n: getattr(arrays, n) * factor for n in DOLLARS}
+    )
+
+
+class Outcome:
+    """Rows of a batch by field name: `outcome.loss` [path, component, venue+, tier+] and so on."""
+
+    def __init__(self, scenario, batch):
+        self.batch, self.status, self._layout = batch, batch.status, Layout(scenario.shape)
+
+    def __getattr__(self, name):
+        return self._layout.view(self.batch.rows, name).astype(float)
+
+
+def require(engine):
+    """Skip the test where an engine is missing, unless the environment forbids that."""
+    reason = engines.missing(engine)
+    if reason and not os.environ.get("STRESS_REQUIRE_FUSED"):
+        pytest.skip(reason)
+
+
+def simulate(engine, scenario, seed=0, first=0, count=1):
+    """Outcome of a range of paths by an engine, or by the reference at its limit."""
+    if engine == LIMIT:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cascade, "TOLERANCE", 1e-12)
+            patch.setattr(cascade, "MAX_ROUNDS", 20_000)
+            return simulate("numpy", scenario, seed, first, count)
+    require(engine)
+    return Outcome(scenario, engines.run_paths(engine, scenario, seed, first, count))
+
+
+__all__ = [
+    "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "mass", "mirrored", "quiet",
+    "replaced", "require", "scaled", "simulate", "uniform",
+]  # fmt: skip
