@@ -1,0 +1,100 @@
+"""The small config with every mechanism turned on, off and up: overrides by name."""
+
+from functools import cache
+from pathlib import Path
+
+from stress.compile import compile_config
+from stress.config import load
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+POOR = ["venues.alpha.insurance_fund=$1M", "venues.beta.insurance_fund=$100k"]
+SLOW = ["venues.alpha.liquidation.throughput=$30M/m", "venues.beta.liquidation.throughput=$10M/m"]
+
+
+def policy(name, *more):
+    return [f"venues.{v}.adl={{policy: {name}, fund_below: 50%}}" for v in ("alpha", "beta")] + [*more]
+
+
+def own_share(share):
+    return [f"venues.{v}.mark={{own: {share}}}" for v in ("alpha", "beta")]
+
+
+def maintenance(text):
+    return [f"venues.{v}.markets.{a}.maintenance={text}" for v in ("alpha", "beta") for a in ("BTC", "ETH")]
+
+
+NO_LADDER = ["venues.beta.liquidation.ladder=[]"]
+BOOKS_AS_SET = ["venues.alpha.markets.ETH.book={withdrawal: {floor: 3%}}"]
+
+VARIANTS = {
+    "as it is": [],
+    # marks and monitoring
+    "monitoring at steps": ["run.monitoring=step"],
+    "marks of own price": own_share("100%"),
+    "marks of index": own_share("0%"),
+    "marks of another venue": ["venues.alpha.mark={own: 20%, index: {beta: 1}}"],
+    # books
+    "shape 0.3": ["books.shape=0.3"],
+    "shape 0.3 that ends": ["books.shape=0.3", "books.hard_end=4%", *BOOKS_AS_SET],
+    "shape 1 that ends": ["books.shape=1", "books.hard_end=6%", *BOOKS_AS_SET],
+    "shape 1.05 that ends": ["books.shape=1.05", "books.band=5%", "books.hard_end=8%", *BOOKS_AS_SET],
+    "shape 1.05 that ends at its band": [
+        "books.shape=1.05", "books.band=4%", "books.hard_end=4%", *BOOKS_AS_SET,
+    ],
+    "books that never come back": ["books.refill_half_life=never", "books.arbitrage_half_life=never"],
+    "no withdrawal, no permanent impact": ["books.withdrawal.sensitivity=0", "books.permanent_impact=0%"],
+    "strong withdrawal, all impact permanent": [
+        "books.withdrawal.sensitivity=90", "books.permanent_impact=100%",
+    ],
+    # venue rules
+    "backlog": SLOW,
+    "backlog, queue": [*policy("queue"), *POOR, *SLOW],
+    "backlog, pro rata": [*policy("pro_rata"), *POOR, *SLOW],
+    "backlog, bad debt": [*policy("none"), *POOR, *SLOW],
+    "queue on a drawdown": ["venues.alpha.adl={policy: queue, drawdown: 5%}", *POOR],
+    "shared surplus and fees": [
+        "venues.alpha.liquidation={fee: 1%, surplus_to_fund: 40%}",
+        "venues.beta.liquidation={fee: 0.2%, surplus_to_fund: 70%}",
+    ],
+    # positions
+    "no ladder": NO_LADDER,
+    "ladders everywhere": [
+        "venues.alpha.liquidation.ladder=[{close: 30%}, {close: 30%}, {close: 20%}]",
+        "venues.alpha.liquidation.throughput=$100M/m",
+    ],
+    "four classes with deductions": [
+        *NO_LADDER,
+        *maintenance("[{share: 40%, rate: 0.4%}, {share: 30%, rate: 1%, deduction: 0.3%}, "
+                     "{share: 20%, rate: 2.5%, deduction: 1.5%}, {share: 10%, rate: 5%, deduction: 4%}]"),
+    ],
+    "nobody hedged": ["mixes.majors.never_forced=0%", "mixes.capped.never_forced=0%"],
+    # dynamics
+    "gbm": ["dynamics={kind: gbm, drift: {BTC: 500%, ETH: -500%}}"],
+    "student_t by steps": ["dynamics={kind: student_t, degrees_of_freedom: 3, mixing: step}"],
+    "jump diffusion": [
+        "dynamics={kind: jump_diffusion, "
+        "common: {rate: 30000/y, mean: -1%, deviation: 2%, betas: {ETH: 1.5}}, "
+        "own: {BTC: {rate: 9000/y, mean: 1%, deviation: 1%}}}",
+    ],
+    # overlays
+    "no overlays": ["overlays=[]"],
+    "calm": ["overlays=[]", "assets.BTC.volatility=5%", "assets.ETH.volatility=8%"],
+    "a rally": ["overlays=[{kind: price_shock, at: 90s, over: 12m, size: 8%, betas: {ETH: 1.4}}]"],
+    "a crash in a step": ["overlays=[{kind: price_shock, at: 3m, over: 60s, size: -9%}]"],
+    "volatility": ["overlays=[{kind: volatility, at: 2m, over: 10m, multiplier: 12, assets: [ETH]}]"],
+    "depth": [
+        "overlays=[{kind: depth, at: 0s, over: 20m, multiplier: 0.3, assets: [BTC]}, "
+        "{kind: price_shock, at: 4m, over: 5m, size: -5%}]",
+    ],
+}  # fmt: skip
+
+REAL = {"the crash of October 2025": "oct-2025.yaml", "a quiet day": "quiet-day.yaml"}
+
+
+@cache
+def compiled(name):
+    """Scenario of a variant, or of one of the market's configs, cut to its first 45 minutes."""
+    if name in REAL:
+        return compile_config(load(CONFIGS.parents[1] / "configs" / REAL[name], ["run.horizon=45m"]))
+    return compile_config(load(CONFIGS / "small.yaml", ["run.horizon=25m", *VARIANTS[name]]))
