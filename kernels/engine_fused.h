@@ -106,8 +106,8 @@ class Engine {
         std::memset(count, 0, sizeof count);
         for (int a = 0; a < s.n_asset; ++a) {
             Market& m = market[a];
-            // What is kept of tables and the survival of tiers are set when they are first needed.
-            std::memset(&m, 0, offsetof(Market, bins));
+            // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
+            std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
             for (int side = 0; side < 2; ++side) {
                 m.bins[side].bin = isplat(-1);

@@ -210,7 +210,8 @@ static inline Walk walk(const GroupLanes& group, GroupBins& bins, vec start, vec
     Walk w;
     locate(start, w.bin, w.from);
     locate(end, w.last, w.until);
-    w.going = end > start;
+    // Lanes of other venues hold nothing that was ever read.
+    w.going = (end > start) & lane_mask(lanes);
     read_bins(group, bins, w.bin, lanes & mask_bits(w.bin != bins.bin));
     return w;
 }
