@@ -14,9 +14,8 @@ N_PATH = 2
 
 def names(shape):
     """What the entries of every dimension are called."""
-    plain = {
-        "component": COMPONENTS, "venue": shape.venues, "asset": shape.assets, "tier": shape.tiers, "side": SIDES,
-    }  # fmt: skip
+    plain = {"component": COMPONENTS, "side": SIDES}
+    plain |= {"venue": shape.venues, "asset": shape.assets, "tier": shape.tiers}
     return plain | {f"{dim}+": (*entries, "all") for dim, entries in plain.items()}
 
 
@@ -29,7 +28,8 @@ def text_of(shape, batch):
             values = block[(slice(None), *place)]
             if not values.any():
                 continue
-            label = " ".join([field.name, *(entries[d][i] for d, i in zip(field.dims, place, strict=True))])
+            which = (entries[d][i] for d, i in zip(field.dims, place, strict=True))
+            label = " ".join([field.name, *which])
             lines.append(f"{label:56}" + "".join(f"{value:16.6e}" for value in values))
     lines.append(f"{'status':56}" + "".join(f"{status:16d}" for status in batch.status))
     lines += [f"{name:56}{count:16d}" for name, count in zip(COUNTERS, batch.counters, strict=True)]

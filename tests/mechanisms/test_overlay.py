@@ -5,7 +5,7 @@ import pytest
 
 from kernels.mechanisms.overlay.step_numpy import depth, shock, volatility
 from kernels.scenario import GBM
-from tests.scenarios import ENGINES, LONG, mass, quiet, replaced, simulate
+from tests.scenarios import ENGINES, LONG, mass, quiet, simulate
 
 
 def test_rows():
