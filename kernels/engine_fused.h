@@ -272,7 +272,7 @@ class Engine {
     void note(int a, const Asset& x, const Cascade& c) {
         ++count[ACTIVE];
         count[ROUNDS] += c.rounds;
-        const bool sold = any(c.flow[LONG] > 0.0f), bought = any(c.flow[SHORT] > 0.0f);
+        const bool sold = any(c.flow[LONG] > DUST), bought = any(c.flow[SHORT] > DUST);
         count[MIXED] += sold && bought;
         if (!c.converged) {
             ++count[CUT];
@@ -451,7 +451,10 @@ class Engine {
             const float closed = tier_sum(d.notional);
             if (!(closed > 0.0f)) continue;
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = end[g];
+            // The losing side's groups now end at distances of their own: it is summed by group as well.
+            m.survival[side][v] = survival[side];
             m.survival[1 - side][v] = d.survival;
+            m.thinned[side] |= 1u << v;
             m.thinned[1 - side] |= 1u << v;
             m.base[side][v] = forced_thinned(s, a, side, v, end, 1, survival[side]);
             m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed[1 - side], 1, d.survival);

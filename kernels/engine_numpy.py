@@ -13,6 +13,7 @@ from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.arbitrage import step_numpy as arbitrage
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
+from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.mechanisms.liquidation import step_numpy as liquidation
@@ -118,7 +119,7 @@ def cascades(scenario, state, record, counters, displaced, q, depth, start, moni
     exhausted = ((end.wanted > room) & (end.flow >= room)).any(axis=(1, 2))
     np.bitwise_or.at(state.status, path[exhausted], np.uint32(outcome.EXHAUSTED))
     np.bitwise_or.at(state.status, path[~end.converged], np.uint32(outcome.UNCONVERGED))
-    counters["mixed"] += ((end.flow.sum(axis=2) > 0).all(axis=1)).sum()
+    counters["mixed"] += (end.flow > DUST).any(axis=2).all(axis=1).sum()
     counters["rounds"] += end.rounds.sum()
     counters["unconverged"] += (~end.converged).sum()
 

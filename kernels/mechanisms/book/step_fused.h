@@ -80,7 +80,8 @@ static inline Stretch stretch(const Book& book, vec start, vec end) {
     const vec total = inside + beyond;
     const vec weighted =
         fma(mean, inside, (c + d) * 0.5f * beyond) / select(total > 0.0f, total, splat(1.0f));
-    return {total, select(beyond > 0.0f, weighted, mean)};
+    // All of it past the band, also where it is no more than a point.
+    return {total, select(low > book.band, (c + d) * 0.5f, select(beyond > 0.0f, weighted, mean))};
 }
 
 static inline vec mean_displacement(const Book& book, vec start, vec end) {

@@ -64,7 +64,8 @@ def one_sided_mean(start, end, alpha, band):
     beyond = np.where(high > band, (d - c) * (alpha + 2 * (1 - alpha) * edge), 0.0)
     total = inside + beyond
     weighted = (mean * inside + (c + d) / 2 * beyond) / np.where(total > 0, total, 1.0)
-    return total, np.where(beyond > 0, weighted, mean)
+    # All of it past the band, also where it is no more than a point.
+    return total, np.where(low > band, (c + d) / 2, np.where(beyond > 0, weighted, mean))
 
 
 def mean_displacement(start, end, alpha, band):

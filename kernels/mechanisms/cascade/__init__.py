@@ -4,7 +4,7 @@ Synchronous rounds from the state at the start of the step. The constants are pa
 they decide the last bits.
 """
 
-TOLERANCE = 5e-3
+TOLERANCE = 1e-3
 """Rounds stop when the flow still to come is below this share of every book's depth."""
 
 FIRST_RATIO = 0.5
@@ -12,6 +12,9 @@ FIRST_RATIO = 0.5
 
 MAX_RATIO = 0.999
 MAX_ROUNDS = 256
+
+DUST = 1.0
+"""Dollars in a market below which a side counts as not forced: rounding leaves less than that."""
 
 MATERIAL = 0.01
 """Steps that force more than this share of an asset's depth count for the branching ratio."""

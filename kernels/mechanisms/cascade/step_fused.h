@@ -5,8 +5,8 @@
 // long, and two chains fill the processor better than one.
 #pragma once
 
-constexpr float TOLERANCE = 5e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
-constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f;
+constexpr float TOLERANCE = 1e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
+constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f, DUST = 1.0f;
 constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 4, JUMP_EVERY = 3;
 
 struct Cascade {
@@ -147,7 +147,7 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
     const bool free = !c.jumped && c.rounds >= FIRST_JUMP && c.rounds - c.tried >= JUMP_EVERY;
     c.jumped = false;
     if (free && !any(capped) && !(c.thinned[LONG] | c.thinned[SHORT])) {
-        const bool sells = any(c.flow[LONG] > zero), buys = any(c.flow[SHORT] > zero);
+        const bool sells = any(c.flow[LONG] > DUST), buys = any(c.flow[SHORT] > DUST);
         if (sells != buys) {
             c.tried = c.rounds;
             c.jumped = try_jump(s, c, sells ? LONG : SHORT, fresh);

@@ -6,6 +6,7 @@ import numpy as np
 
 from kernels.mechanisms.book.step_numpy import band_or_zero, displacement
 from kernels.mechanisms.cascade import (
+    DUST,
     FIRST_JUMP,
     FIRST_RATIO,
     JUMP_EVERY,
@@ -133,7 +134,7 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, m
             break
         keep = ~done
         at, flow, new, wanted = at[keep], flow[keep], new[keep], wanted[keep]
-        one_sided = (flow.sum(axis=2) > 0).sum(axis=1) == 1
+        one_sided = (flow > DUST).any(axis=2).sum(axis=1) == 1
         free = one_sided & (wanted == flow).all(axis=(1, 2)) & ~(jumped | rounds.thinned)[at]
         trying = free & (number >= FIRST_JUMP) & (number - tried[at] >= JUMP_EVERY)
         previous, last[at] = last[at], new
