@@ -1,4 +1,4 @@
-"""`pytest tests/golden --update-golden` writes the golden files anew; read the difference before committing."""
+"""`pytest tests/golden --update-golden` writes the golden files anew; read the difference first."""
 
 import difflib
 from pathlib import Path
