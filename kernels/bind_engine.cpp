@@ -60,6 +60,9 @@ class Engine {
     s_.name = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]).data();
         PACKED_ARRAYS(BIND)
 #undef BIND
+        const auto edges = nb::cast<nb::ndarray<const float, nb::c_contig, nb::device::cpu>>(arrays["edge_fall"]);
+        if (edges.size() != TABLE_EDGES)
+            throw nb::value_error("the compiled engine is older than the Python beside it: install again");
     }
 
     void run(uint64_t seed, uint64_t first,

@@ -66,6 +66,9 @@
     X(float, adl_drawdown)         \
     X(float, closing_share)
 
+// Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
+constexpr int TABLE_EDGES = 46;
+
 struct PackedScenario {
     int n_step, n_asset, n_venue, n_tier, n_group, process, window_steps, n_mixing, n_cell;
     float step_minutes;

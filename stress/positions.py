@@ -38,6 +38,8 @@ def cumulative(smallest, largest, side, rate, deduction):
     margin = threshold_margin(EDGES, side, rate, deduction)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.log(np.maximum(margin, smallest) / smallest) / np.log(largest / smallest)
+    # Nobody starts insolvent: rounding of the threshold at distance zero must not say otherwise.
+    share[0] = 0.0
     return np.clip(share, 0.0, 1.0)
 
 

@@ -17,6 +17,10 @@ QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
 EXACT = ("exhaustion_time", "venues_exhausted")
 
+ROUGH = {"branching_ratio": 1e-2}
+"""Bounds of their own, with a reason: the first round's flow over a step's flow is a ratio of two small
+differences of cumulative notionals, and steps count from a threshold on, which a last bit can decide."""
+
 
 def gross(scenario, outcome):
     """Scale of a path's dollars: what was forced, and what its books hold at rest within 1%: [path]."""
@@ -31,7 +35,9 @@ def gaps(scenario, one, other):
         a, b = (getattr(o, field.name).reshape(len(dollars), -1) for o in (one, other))
         scale = dollars
         if field.unit != "USD":
-            scale = np.maximum(np.abs(a).max(axis=1), 0.0 if field.name in EXACT else 0.01)
+            # Falls and ratios are measured against the price itself: 1e-4 is one basis point.
+            scale = np.maximum(np.abs(a).max(axis=1), 0.0 if field.name in EXACT else 1.0)
+            scale = scale * ROUGH.get(field.name, TOLERANCE) / TOLERANCE
         gap = np.abs(a - b).max(axis=1)
         found[field.name] = np.where(gap > 0, gap / np.where(scale > 0, scale, 1.0), 0.0)
     return found

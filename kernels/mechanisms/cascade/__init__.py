@@ -4,7 +4,7 @@ Synchronous rounds from the state at the start of the step. The constants are pa
 they decide the last bits.
 """
 
-TOLERANCE = 1e-3
+TOLERANCE = 5e-4
 """Rounds stop when the flow still to come is below this share of every book's depth."""
 
 FIRST_RATIO = 0.5
@@ -20,10 +20,10 @@ MATERIAL = 0.01
 """Steps that force more than this share of an asset's depth count for the branching ratio."""
 
 # Acceleration, Eq. (5): only where one side is forced, nothing is capped and no bin's edge is crossed.
-FIRST_JUMP = 4
+FIRST_JUMP = 3
 """Round after which a cascade may jump ahead along its own flow."""
 
-JUMP_EVERY = 3
+JUMP_EVERY = 2
 """Plain rounds from one try to the next: two of them show the ratio again."""
 
 SIGNIFICANT = 1e-3

@@ -5,9 +5,9 @@
 // long, and two chains fill the processor better than one.
 #pragma once
 
-constexpr float TOLERANCE = 1e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
+constexpr float TOLERANCE = 5e-4f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
 constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f, DUST = 1.0f;
-constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 4, JUMP_EVERY = 3;
+constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 3, JUMP_EVERY = 2;
 
 struct Cascade {
     // what the rounds start from
@@ -96,6 +96,7 @@ static inline vec jump(const Cascade& c, vec fresh, float sign) {
 static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec fresh) {
     const float sign = side == LONG ? -1.0f : 1.0f;
     const vec ahead = c.flow[side] + jump(c, fresh, sign);
+    if (any(ahead > c.limit[side])) return false;
     const vec q = c.q;
     const float fundamental = c.fundamental;
     move(c, sign * ahead);
@@ -114,6 +115,18 @@ static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec f
     c.wanted[side] = forced;
     c.assumed[side] = ahead;
     return true;
+}
+
+// Who waits is measured at the last marks: what cannot execute is no reason to look away.
+static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
+    const vec marked = marked_at(s, c);
+    for (int side = 0; side < 2; ++side) {
+        if (!c.live[side]) continue;
+        const ivec waits = c.wanted[side] > c.flow[side];
+        c.frontier[side] = select(waits, reached_by(c, side, marked), c.frontier[side]);
+        c.reached[side] = forced_now(s, c, side);
+        c.wanted[side] = select(waits, maximum(c.reached[side] - c.base[side], splat(0.0f)), c.wanted[side]);
+    }
 }
 
 // Execute what is wanted, move books and marks, see who is triggered. False when that was the last round.
@@ -139,8 +152,11 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
     else if (!c.jumped)  // the round after a jump compares with nothing: the last ratio stands
         c.ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
     c.previous = total;
-    if (!any(largest * (c.ratio / (1.0f - c.ratio)) > c.tolerance)) {
+    // A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.
+    const float ratio = any(capped) ? maximum(FIRST_RATIO, c.ratio) : c.ratio;
+    if (!any(largest * (ratio / (1.0f - ratio)) > c.tolerance)) {
         c.converged = true;
+        if (any(capped)) see_who_waits(s, c);
         return false;
     }
     if (c.rounds == MAX_ROUNDS) return false;

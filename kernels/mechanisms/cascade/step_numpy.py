@@ -126,9 +126,19 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, m
             # The round after a jump compares with nothing: the last ratio stands.
             seen = np.minimum(total[at] / np.where(before > 0, before, 1.0), MAX_RATIO)
             ratio[at] = np.where(jumped[at], ratio[at], seen)
-        still = new * (ratio[at] / (1 - ratio[at]))[:, None, None]
+        # A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.
+        binding = (wanted > flow).any(axis=(1, 2))
+        expected = np.where(binding, np.maximum(ratio[at], FIRST_RATIO), ratio[at])
+        still = new * (expected / (1 - expected))[:, None, None]
         done = (still <= TOLERANCE * depth[at][:, None, :]).all(axis=(1, 2))
         end.converged[at[done]] = True
+        capped = done & binding
+        if capped.any():
+            # Who waits is measured at the last marks: what cannot execute is no reason to look away.
+            some, waits = at[capped], (wanted > flow)[capped]
+            last_marks = np.maximum(end.frontier[some], rounds.reach(some, flow[capped]))
+            end.frontier[some] = np.where(waits, last_marks, end.frontier[some])
+            end.wanted[some] = np.where(waits, rounds.forced(some, end.frontier[some])[0], wanted[capped])
         # At the cap the frontiers stay where they were last executed: the rest is next step's flow.
         if done.all() or number == MAX_ROUNDS:
             break
@@ -149,7 +159,8 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, m
             forced, cumulative = rounds.forced(some, far)
             same_bins = (locate(far)[0] == locate(end.frontier[some])[0]).all(axis=(1, 2))
             within = (forced >= ahead - SLACK * cumulative).all(axis=(1, 2))
-            good = same_bins & within
+            fits = (ahead <= limit[some]).all(axis=(1, 2))
+            good = same_bins & within & fits
             assumed[some[good]], jumped[some[good]] = ahead[good], True
             reached[trying] = far
             plain[np.nonzero(trying)[0][~good]] = True

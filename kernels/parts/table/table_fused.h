@@ -3,6 +3,7 @@
 
 constexpr int LOWEST = -9, HIGHEST = 2, PER_OCTAVE_BITS = 2;
 constexpr int N_EDGE = 2 + (HIGHEST - LOWEST) * (1 << PER_OCTAVE_BITS);
+static_assert(N_EDGE == TABLE_EDGES, "kernels/fused.h and the table disagree");
 constexpr int BIN_SHIFT = 23 - PER_OCTAVE_BITS;
 constexpr int BIN_OFFSET = ((127 + LOWEST) << PER_OCTAVE_BITS) - 1;
 constexpr float SMALLEST = 1.0f / 512, LARGEST = 4.0f;
