@@ -60,7 +60,8 @@ class Engine {
     s_.name = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]).data();
         PACKED_ARRAYS(BIND)
 #undef BIND
-        const auto edges = nb::cast<nb::ndarray<const float, nb::c_contig, nb::device::cpu>>(arrays["edge_fall"]);
+        const auto edges =
+            nb::cast<nb::ndarray<const float, nb::c_contig, nb::device::cpu>>(arrays["edge_fall"]);
         if (edges.size() != TABLE_EDGES)
             throw nb::value_error("the compiled engine is older than the Python beside it: install again");
     }

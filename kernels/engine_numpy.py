@@ -119,7 +119,7 @@ def cascades(scenario, state, record, counters, displaced, q, depth, start, moni
     exhausted = ((end.wanted > room) & (end.flow >= room)).any(axis=(1, 2))
     np.bitwise_or.at(state.status, path[exhausted], np.uint32(outcome.EXHAUSTED))
     np.bitwise_or.at(state.status, path[~end.converged], np.uint32(outcome.UNCONVERGED))
-    counters["mixed"] += (end.flow > DUST).any(axis=2).all(axis=1).sum()
+    counters["mixed"] += np.all((end.flow > DUST).any(axis=2), axis=1).sum()
     counters["rounds"] += end.rounds.sum()
     counters["unconverged"] += (~end.converged).sum()
 
