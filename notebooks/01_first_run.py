@@ -24,7 +24,7 @@ run = stress.run(config, paths=4_000, out=out)
 cube = stress.open_run(run.path).squeeze("scenario")
 
 # %% [markdown]
-# The cube is an `xarray.Dataset`. Every variable has a unit and a definition, and every estimate its interval.
+# The cube is an `xarray.Dataset`. Every variable has a unit and a definition, every estimate its interval.
 
 # %%
 loss = cube.loss_es.sel(component="total", level=0.99)
