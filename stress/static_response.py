@@ -56,7 +56,12 @@ def respond(scenario: Scenario, moves: np.ndarray) -> tuple[np.ndarray, np.ndarr
     moves  : [case, asset]
     returns: log index prices after the cascade [case, asset], whether a book was exhausted [case]
     """
-    calm = scenario.arrays.replace(shock=np.zeros_like(scenario.arrays.shock))
+    arrays = scenario.arrays
+    calm = arrays.replace(
+        shock=np.zeros_like(arrays.shock),
+        depth_level=np.ones_like(arrays.depth_level[:1]),
+        depth_row=np.zeros_like(arrays.depth_row),
+    )
     scenario = Scenario(scenario.shape, calm)
     state, record = initial(scenario, len(moves)), Record(scenario, len(moves))
     counters = dict.fromkeys(outcome.COUNTERS, 0)
