@@ -10,7 +10,7 @@ import numpy as np
 from kernels.batch import Batch
 from kernels.outcome import COUNTERS, Layout
 from kernels.parts.table.table_numpy import EDGES
-from kernels.scenario import LANES, MAX_TIER, Scenario, ScenarioArrays
+from kernels.scenario import LANES, MAX_GROUP, MAX_TIER, Scenario, ScenarioArrays
 
 FAR = 1e30
 """Stands for infinity in float32: finite, so that products with zero stay zero."""
@@ -59,18 +59,40 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
     # What each bin holds, by tier: a slice of a book reads one short row per bin that it crosses.
     held = np.pad(np.diff(arrays.forced, axis=4), [(0, 0)] * 4 + [(0, 1), (0, 0)])
     packed["held"] = np.pad(held, tiers)
-    packed["bin_held"] = lanes(np.swapaxes(held.sum(axis=-1), 3, 4))
-    packed["bin_tier"] = lanes(np.swapaxes(bin_tier(held), 3, 4))
+    packed["slices"] = slices(scenario, held)
+    whole = ~arrays.group_partial & (arrays.forced[..., -1, :] > 0).any(axis=-1)
+    packed["group_whole"] = by_group(-whole.astype(np.int32), 2)
+    packed["group_keep"] = by_group(np.where(arrays.group_partial, 0.0, arrays.surplus_share), 2)
     packed["group_empty"] = lanes((arrays.forced[..., -1, :] == 0).all(axis=-1), 1)
     packed["tier_notional"] = np.pad(arrays.tier_notional, tiers[2:])
     packed["edge_fall"], packed["edge_rise"] = np.exp(-EDGES), np.exp(EDGES)
     integers = {"volatility_row": np.int32, "depth_row": np.int32, "adl_policy": np.int32,
-                "listed": np.int32, "group_partial": np.int32, "group_empty": np.int32,
+                "listed": np.int32, "group_partial": np.int32, "group_empty": np.int32, "group_whole": np.int32,
                 "common_jump_count": np.uint64, "own_jump_count": np.uint64}  # fmt: skip
     for name in _module().array_names():
         value = packed.get(name, getattr(arrays, name, None))
         packed[name] = np.ascontiguousarray(value, integers.get(name, np.float32))
     return packed
+
+
+def by_group(array: np.ndarray, axis: int) -> np.ndarray:
+    """The group axis put last and padded to MAX_GROUP."""
+    array = np.moveaxis(array, axis, -1)
+    return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, MAX_GROUP - array.shape[-1])])
+
+
+def slices(scenario: Scenario, held: np.ndarray) -> np.ndarray:
+    """All that the losses of a slice need of one bin, groups side by side; see kernels/fused.h.
+
+    held: [asset, side, group, venue, edge, tier], what each tier holds in a bin
+    """
+    sign = np.array([1.0, -1.0])[:, None, None, None]
+    rate, deduction = (getattr(scenario.arrays, n)[..., None] for n in ("group_rate", "group_deduction"))
+    # Margin left at a threshold, against the start price: straight between two edges.
+    margin = sign - deduction - (sign - rate) * np.exp(-sign * EDGES)
+    rise = np.diff(margin, axis=-1, append=0.0)
+    fields = np.stack([held.sum(axis=-1), margin, rise, bin_tier(held)], axis=-1)
+    return by_group(fields, 2)
 
 
 def bin_tier(held: np.ndarray) -> np.ndarray:

@@ -23,7 +23,6 @@ struct Market {
     bool displaced;       // any book away from rest; otherwise every price equals `last`
     bool behind;          // some frontier is ahead of what has been executed
     Bins bins[2];
-    GroupBins group_bins[2][MAX_GROUP];
     tiers survival[2][LANES];
 };
 
@@ -109,10 +108,7 @@ class Engine {
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
-            for (int side = 0; side < 2; ++side) {
-                m.bins[side].bin = isplat(-1);
-                for (int g = 0; g < s.n_group; ++g) m.group_bins[side][g].bin = isplat(-1);
-            }
+            for (int side = 0; side < 2; ++side) m.bins[side].bin = isplat(-1);
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
         status = 0;
@@ -319,111 +315,88 @@ class Engine {
         settle_slices(m, a, side, flowing, before, fill);
     }
 
-    // Losses of the slices between the frontiers `before` and now, group by group, bin by bin.
-    void settle_slices(Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
-        const vec loss = side == LONG ? 1.0f - fill : fill - 1.0f;
-        vec gain = splat(0.0f);
-        Entry entry;
-        for (int g = 0; g < s.n_group; ++g) {
-            const int at = (a * 2 + side) * s.n_group + g;
-            const uint32_t here = flowing & ~mask_bits(load_integers(s.group_empty, at) != 0);
-            const uint32_t hard = here & m.thinned[side], easy = here & ~hard;
-            for (uint32_t rest = hard; rest; rest &= rest - 1)
-                settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
-            if (!easy) continue;
-            const GroupLanes group = group_lanes(s, a, side, g);
-            GroupBins& bins = m.group_bins[side][g];
-            Walk w = walk(group, bins, before[g], m.executed[side][g], easy);
-            do {
-                const Slices r = slices_in_bin(group, bins, w, loss);
-                const FeesOfLanes f = fees(s, r, fill, group.whole);
-                gain += f.fee + f.surplus;
-                enter(entry, {r.lost, f.fee, r.notional * fill, r.deficit}, bins,
-                      easy & mask_bits(r.notional > 0.0f), at);
-            } while (go_on(group, bins, w, easy));
-        }
-        book(entry, flowing);
-        for (uint32_t rest = flowing & ~m.thinned[side]; rest; rest &= rest - 1) {
+    // Losses of the slices between the frontiers `before` and now, market by market.
+    void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
+        const vec* after = m.executed[side];
+        ivec same = isplat(-1);  // lanes whose groups stand at one place, as they do unless some were late
+        for (int g = 1; g < s.n_group; ++g) same = same & (before[g] == before[0]) & (after[g] == after[0]);
+        const uint32_t hard = flowing & m.thinned[side], easy = flowing & ~hard;
+        const uint32_t together = easy & mask_bits(same);
+        ivec bin, last;
+        vec from, until;
+        locate(before[0], bin, from);
+        locate(after[0], last, until);
+        const vec due = load(s.fee_rate, 0) * fill;
+        for (uint32_t rest = together; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
-            record.surplus[v] += gain[v];
+            settle_market(a, side, v, {bin[v], last[v], from[v], until[v]}, ALL_GROUPS, fill[v], due[v]);
         }
+        for (uint32_t rest = easy & ~together; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest);
+            for (int g = 0; g < s.n_group; ++g)
+                if (after[g][v] > before[g][v])
+                    settle_market(a, side, v, span(before[g][v], after[g][v]), GROUP == g, fill[v], due[v]);
+        }
+        for (uint32_t rest = hard; rest; rest &= rest - 1)
+            for (int g = 0; g < s.n_group; ++g)
+                settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
     }
 
-    // What a slice adds to the record.
-    struct Amount {
-        vec lost, fee, dollars, deficit;
-    };
-
-    // Amounts gathered by lane for as long as they belong to the same tiers.
-    struct Entry {
-        Amount sum = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
-        vec whose = splat(-1.0f);  // see `bin_tier` in kernels/fused.h
-    };
-
-    // Add parts of slices to the entries of their lanes; a lane whose tier changes is booked first.
-    void enter(Entry& e, const Amount& part, const GroupBins& bins, uint32_t lanes, int group) {
-        const ivec same = bins.tier == e.whose;
-        const uint32_t other = lanes & ~mask_bits(same);
-        for (uint32_t rest = lanes & mask_bits(bins.tier < 0.0f); rest; rest &= rest - 1)
-            book_mixed(part, __builtin_ctz(rest), group, bins);
-        book(e, other);
-        const ivec fresh = lane_mask(other), old = lane_mask(lanes & ~other);
-        const auto add = [&](vec& sum, vec x) { sum = select(fresh, x, select(old, sum + x, sum)); };
-        add(e.sum.lost, part.lost);
-        add(e.sum.fee, part.fee);
-        add(e.sum.dollars, part.dollars);
-        add(e.sum.deficit, part.deficit);
-        e.whose = select(fresh, bins.tier, e.whose);
+    // One market's slices, groups side by side and bin by bin.
+    void settle_market(int a, int side, int v, Span x, iquad groups, float price, float due) {
+        const int market = (a * 2 + side) * s.n_venue + v;
+        const float* line = s.slices + ((int64_t)market * N_EDGE + x.bin) * SLICE_LINE;
+        const iquad whole = load_iquad(s.group_whole + market * MAX_GROUP) & groups;
+        const quad keep = load_quad(s.group_keep + market * MAX_GROUP);
+        const float loss = consumed(price, side);
+        quad gain = qsplat(0.0f);
+        for (int bin = x.bin; bin <= x.last; ++bin, line += SLICE_LINE, x.from = 0.0f) {
+            const Slices r = slices_in_bin(line, groups, whole, x.from, bin == x.last ? x.until : 1.0f, loss);
+            const FeesOfGroups f = fees(r, due, keep);
+            gain += f.fee + f.surplus;
+            quad part[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
+            transpose(part);
+            for (uint32_t rest = mask_bits(r.notional > 0.0f); rest; rest &= rest - 1) {
+                const int g = __builtin_ctz(rest);
+                book(a, side, g, v, bin, line[3 * MAX_GROUP + g], part[g]);
+            }
+        }
+        record.surplus[v] += quad_sum(gain);
     }
 
-    void book(const Entry& e, uint32_t lanes) {
-        for (lanes &= mask_bits(e.whose >= 0.0f); lanes; lanes &= lanes - 1) {
-            const int v = __builtin_ctz(lanes);
-            const float whose = e.whose[v];
+    // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
+    void book(int a, int side, int g, int v, int bin, float whose, quad part) {
+        quad* pending = record.pending[v];
+        if (whose >= 0.0f) {
             const int t = (int)whose;
             const float share = whose - (float)t;
-            book_tier(e.sum, v, t, 1.0f - share);
-            if (share > 0.0f) book_tier(e.sum, v, t + 1, share);
+            pending[t] += (1.0f - share) * part;
+            if (share > 0.0f) pending[t + 1] += share * part;
+            return;
         }
-    }
-
-    void book_tier(const Amount& x, int v, int t, float share) {
-        record.loss[MARGIN_LOST][v][t] += share * x.lost[v];
-        record.loss[FEES][v][t] += share * x.fee[v];
-        record.liquidated_tier[v][t] += share * x.dollars[v];
-        if (x.deficit[v] > 0.0f) {
-            record.loss[DEFICIT][v][t] += share * x.deficit[v];
-            record.pending[v][t] += share * x.deficit[v];
-        }
-    }
-
-    // A bin that tiers share which are no neighbours, as rungs of a ladder may.
-    void book_mixed(const Amount& part, int v, int group, const GroupBins& bins) {
-        const int64_t at = ((int64_t)group * s.n_venue + v) * N_EDGE + bins.bin[v];
+        // Tiers share the bin that are no neighbours, as rungs of a ladder may.
+        const int64_t at = (((int64_t)(a * 2 + side) * s.n_group + g) * s.n_venue + v) * N_EDGE + bin;
         const tiers held = load_tiers(s.held + at * MAX_TIER);
+        const float total = tier_sum(held);
         for (int t = 0; t < s.n_tier; ++t)
-            if (held[t] > 0.0f) book_tier(part, v, t, held[t] / bins.held[v]);
+            if (held[t] > 0.0f) pending[t] += held[t] / total * part;
     }
 
-    // The same for one market whose tiers auto-deleveraging has thinned.
+    // The same for one group of a market whose tiers auto-deleveraging has thinned.
     void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
         const float start = before[v], end = m.executed[side][g][v], price = fill[v];
         if (!(end > start)) return;
         const Group r = group(s, a, side, g, v);
         const float* held = s.held + (r.rows - s.rows) / 2;
-        int bin, last;
-        float from, until;
-        locate(start, bin, from);
-        locate(end, last, until);
-        for (; bin <= last; ++bin, from = 0.0f) {
+        const Span x = span(start, end);
+        float from = x.from;
+        for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
             const tiers alive = load_tiers(held + bin * MAX_TIER) * m.survival[side][v];
-            const Slice slice = slice_in_bin(r, alive, bin, from, bin == last ? until : 1.0f, price);
+            const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, price);
             const Fees f = fees(s, v, slice, price, r.partial);
-            add_tiers(record.loss[MARGIN_LOST][v], slice.lost);
-            add_tiers(record.loss[DEFICIT][v], slice.deficit);
-            add_tiers(record.loss[FEES][v], f.fee);
-            add_tiers(record.pending[v], slice.deficit);
-            add_tiers(record.liquidated_tier[v], slice.notional * price);
+            for (int t = 0; t < s.n_tier; ++t)
+                record.pending[v][t] +=
+                    quad{slice.lost[t], f.fee[t], slice.notional[t] * price, slice.deficit[t]};
             record.surplus[v] += tier_sum(f.fee + f.surplus);
         }
     }
@@ -471,11 +444,11 @@ class Engine {
         }
     }
 
-    // Draw the insurance funds for the step's deficits; add fees and surplus.
+    // Book what the slices of the step lost, draw the insurance funds for its deficits, add fees and surplus.
     void settle(int n) {
         for (uint32_t rest = record.pending_venues; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
-            const tiers pending = load_tiers(record.pending[v]);
+            const tiers pending = book_pending(record, v);
             const float deficit = tier_sum(pending);
             const float drawn = fund_draw(fund[v], deficit);
             if (deficit > 0.0f) {
@@ -484,7 +457,6 @@ class Engine {
                 const tiers paid = (drawn / deficit) * pending;
                 add_tiers(record.loss[FUND_DRAW][v], paid);
                 add_tiers(record.loss[BAD_DEBT][v], pending - paid);
-                store_tiers(record.pending[v], tsplat(0.0f));
             }
             fund[v] = fund[v] - drawn + record.surplus[v];
             record.income[v] += record.surplus[v];

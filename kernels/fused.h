@@ -6,9 +6,12 @@
 //     lanes      [..., venue] -> [..., LANES]
 //     rows       forced and margin side by side: [asset, side, group, venue, edge, 2 x MAX_TIER]
 //     held       notional between two edges: [asset, side, group, venue, edge, MAX_TIER]
-//     bin_held   the same over tiers: [asset, side, group, edge, LANES]
-//     bin_tier   whose it is, t + w: tier t, and the share w of it tier t + 1; -1 where others hold
-//                some too: [asset, side, group, edge, LANES]
+//     slices     one cache line for a bin of a market, [asset, side, venue, edge, 4 x MAX_GROUP], each
+//                by group: notional held, margin at the lower edge, its rise to the upper one, and
+//                whose it is, t + w: tier t, and the share w of it tier t + 1; -1 where others hold
+//                some too
+//     group_*    by group, [asset, side, venue, MAX_GROUP]: `whole`, a mask, closes in full and is not
+//                empty; `keep`, the share of a surplus that the fund keeps
 #pragma once
 
 #include <cstdint>
@@ -50,8 +53,9 @@
     X(int32_t, group_partial)      \
     X(float, rows)                 \
     X(float, held)                 \
-    X(float, bin_held)             \
-    X(float, bin_tier)             \
+    X(float, slices)               \
+    X(int32_t, group_whole)        \
+    X(float, group_keep)           \
     X(int32_t, group_empty)        \
     X(float, edge_fall)            \
     X(float, edge_rise)            \

@@ -4,6 +4,8 @@
 constexpr int LONG = 0, SHORT = 1;
 constexpr int MAX_TIER = 8, MAX_GROUP = 4, MAX_ASSET = 16;
 constexpr int ROW = 2 * MAX_TIER;
+constexpr int SLICE_LINE = 4 * MAX_GROUP;
+static const iquad ALL_GROUPS = {-1, -1, -1, -1}, GROUP = {0, 1, 2, 3};
 
 // Where a frontier lies in the rows of one market, side and group.
 struct Place {
@@ -25,6 +27,16 @@ static inline tiers load_tiers(const float* p) {
     tiers t;
     __builtin_memcpy(&t, p, sizeof t);
     return t;
+}
+static inline quad load_quad(const float* p) {
+    quad q;
+    __builtin_memcpy(&q, p, sizeof q);
+    return q;
+}
+static inline iquad load_iquad(const int32_t* p) {
+    iquad q;
+    __builtin_memcpy(&q, p, sizeof q);
+    return q;
 }
 static inline void store_tiers(float* p, tiers t) { __builtin_memcpy(p, &t, sizeof t); }
 static inline void add_tiers(float* p, tiers t) { store_tiers(p, load_tiers(p) + t); }
@@ -132,6 +144,19 @@ static inline void advance(const PackedScenario& s, int asset, int side, int ven
     for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], low);
 }
 
+// The bins that a slice lies in, and the fractions at which it starts in the first and ends in the last.
+struct Span {
+    int bin, last;
+    float from, until;
+};
+
+static inline Span span(float start, float end) {
+    Span x;
+    locate(start, x.bin, x.from);
+    locate(end, x.last, x.until);
+    return x;
+}
+
 struct Slice {
     tiers notional, lost, deficit, left;
 };
@@ -156,92 +181,25 @@ static inline Slice slice_in_bin(const Group& r, tiers held, int bin, float from
     return slice;
 }
 
-// The same for one group of sixteen markets at once, a bin at a time: the part of every slice that
-// lies within its first bin, then within the next, and so on.
+// The same for the groups of one market side by side, from its line of the table of slices.
 struct Slices {
-    vec notional, lost, deficit, left;
+    quad notional, lost, deficit, left;
 };
 
-// One group's constants, sixteen venues wide.
-struct GroupLanes {
-    vec base, factor;  // margin of a threshold = base + factor x exponential of its distance
-    ivec whole;        // closes in full, so that it can be bankrupt
-    const float *held, *tier, *edge;
-};
-
-static inline GroupLanes group_lanes(const PackedScenario& s, int asset, int side, int g) {
-    const int at = (asset * 2 + side) * s.n_group + g;
-    const vec rate = load(s.group_rate, at), deduction = load(s.group_deduction, at);
-    const int64_t table = (int64_t)at * N_EDGE * LANES;
-    return {(side == LONG ? 1.0f : -1.0f) - deduction,
-            side == LONG ? rate - 1.0f : rate + 1.0f,
-            load_integers(s.group_partial, at) == 0,
-            s.bin_held + table,
-            s.bin_tier + table,
-            side == LONG ? s.edge_fall : s.edge_rise};
-}
-
-// The bins that executed frontiers of a group lie in, kept like Bins.
-struct GroupBins {
-    ivec bin;
-    vec held, tier;  // what the bin holds, and whose it is: see `bin_tier` in kernels/fused.h
-    vec low, high;   // exponentials at its edges
-};
-
-static inline void read_bins(const GroupLanes& group, GroupBins& bins, ivec bin, uint32_t lanes) {
-    for (; lanes; lanes &= lanes - 1) {
-        const int lane = __builtin_ctz(lanes), b = bin[lane], at = b * LANES + lane;
-        bins.bin[lane] = b;
-        bins.held[lane] = group.held[at];
-        bins.tier[lane] = group.tier[at];
-        bins.low[lane] = group.edge[b];
-        bins.high[lane] = group.edge[b + 1];
-    }
-}
-
-// Where the slices of a group are, going from bin to bin.
-struct Walk {
-    ivec bin, last;   // the bin at hand, and that of the slices' ends
-    vec from, until;  // fractions at which the slices start in `bin` and end in `last`
-    ivec going;       // lanes that have a part in `bin`
-};
-
-static inline Walk walk(const GroupLanes& group, GroupBins& bins, vec start, vec end, uint32_t lanes) {
-    Walk w;
-    locate(start, w.bin, w.from);
-    locate(end, w.last, w.until);
-    // Lanes of other venues hold nothing that was ever read.
-    w.going = (end > start) & lane_mask(lanes);
-    read_bins(group, bins, w.bin, lanes & mask_bits(w.bin != bins.bin));
-    return w;
-}
-
-// On to the next bin; false when no slice among `lanes` reaches it.
-static inline bool go_on(const GroupLanes& group, GroupBins& bins, Walk& w, uint32_t lanes) {
-    w.going = w.going & (w.last > w.bin);
-    const uint32_t next = mask_bits(w.going) & lanes;
-    if (!next) return false;
-    w.bin = w.bin - w.going;  // masks are -1
-    w.from = splat(0.0f);
-    read_bins(group, bins, w.bin, next);
-    return true;
-}
-
-static inline Slices slices_in_bin(const GroupLanes& group, const GroupBins& bins, const Walk& w, vec loss) {
-    const vec zero = splat(0.0f);
-    const vec low = fma(group.factor, bins.low, group.base);
-    const vec slope = fma(group.factor, bins.high, group.base) - low;
-    const vec to = select(w.last > w.bin, splat(1.0f), w.until);
+// `groups`: those that have a slice; `whole`: those of them that can be bankrupt.
+static inline Slices slices_in_bin(const float* line, iquad groups, iquad whole, float from, float to,
+                                   float loss) {
+    const quad held = select(groups, load_quad(line), qsplat(0.0f));
+    const quad low = load_quad(line + MAX_GROUP), slope = load_quad(line + 2 * MAX_GROUP);
     Slices r;
-    r.notional = select(w.going, (to - w.from) * bins.held, zero);
-    const vec margin = fma(0.5f * (w.from + to), slope, low) * r.notional;
-    r.deficit = zero;
-    const ivec bankrupt = (loss > fma(w.from, slope, low)) & group.whole & w.going;
-    if (any(bankrupt)) {
-        const vec reach = minimum((loss - low) / slope, to);
-        const vec short_of =
-            (loss - fma(0.5f * (w.from + reach), slope, low)) * ((reach - w.from) * bins.held);
-        r.deficit = select(bankrupt, short_of, zero);
+    r.notional = (to - from) * held;
+    const quad margin = fma(qsplat(0.5f * (from + to)), slope, low) * r.notional;
+    r.deficit = qsplat(0.0f);
+    const iquad bankrupt = (loss > fma(qsplat(from), slope, low)) & whole;
+    if (mask_bits(bankrupt)) {
+        const quad reach = minimum((loss - low) / slope, qsplat(to));
+        const quad short_of = (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * held);
+        r.deficit = select(bankrupt, short_of, qsplat(0.0f));
     }
     r.lost = loss * r.notional - r.deficit;
     r.left = margin - r.lost;

@@ -11,14 +11,15 @@ static inline Fees fees(const PackedScenario& s, int venue, const Slice& slice, 
     return {fee, (partial ? 0.0f : s.surplus_share[venue]) * (available - fee)};
 }
 
-struct FeesOfLanes {
-    vec fee, surplus;
+struct FeesOfGroups {
+    quad fee, surplus;
 };
 
-static inline FeesOfLanes fees(const PackedScenario& s, const Slices& slices, vec price, ivec whole) {
-    const vec zero = splat(0.0f), available = maximum(slices.left, zero);
-    const vec fee = minimum(load(s.fee_rate, 0) * price * slices.notional, available);
-    return {fee, select(whole, load(s.surplus_share, 0), zero) * (available - fee)};
+// `due` is the fee per dollar of notional, `keep` the fund's share of a surplus.
+static inline FeesOfGroups fees(const Slices& slices, float due, quad keep) {
+    const quad available = maximum(slices.left, qsplat(0.0f));
+    const quad fee = minimum(due * slices.notional, available);
+    return {fee, keep * (available - fee)};
 }
 
 static inline float fund_draw(float fund, float deficit) { return minimum(fund, deficit); }

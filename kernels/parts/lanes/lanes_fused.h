@@ -10,6 +10,8 @@ typedef float vec __attribute__((vector_size(64)));
 typedef int32_t ivec __attribute__((vector_size(64)));
 typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
+typedef float quad __attribute__((vector_size(16)));  // four maintenance classes of one market
+typedef int32_t iquad __attribute__((vector_size(16)));
 
 static const ivec LANE = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
@@ -18,10 +20,14 @@ static inline vec splat(float x) { return x - vec{}; }
 static inline ivec isplat(int32_t x) { return ivec{} + x; }
 static inline uvec usplat(uint32_t x) { return uvec{} + x; }
 static inline tiers tsplat(float x) { return x - tiers{}; }
+static inline quad qsplat(float x) { return x - quad{}; }
 
 static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
 static inline vec maximum(vec a, vec b) { return a > b ? a : b; }
 static inline vec minimum(vec a, vec b) { return a < b ? a : b; }
+static inline quad select(iquad mask, quad a, quad b) { return mask ? a : b; }
+static inline quad maximum(quad a, quad b) { return a > b ? a : b; }
+static inline quad minimum(quad a, quad b) { return a < b ? a : b; }
 static inline tiers maximum(tiers a, tiers b) { return a > b ? a : b; }
 static inline tiers minimum(tiers a, tiers b) { return a < b ? a : b; }
 static inline float select(bool mask, float a, float b) { return mask ? a : b; }
@@ -156,6 +162,37 @@ static inline float lane_sum(vec x) {
     return (s[0] + s[2]) + (s[1] + s[3]);
 }
 #endif
+
+#if defined(__FMA__)
+static inline quad fma(quad a, quad b, quad c) { return (quad)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c); }
+#else
+static inline quad fma(quad a, quad b, quad c) {
+    for (int i = 0; i < 4; ++i) a[i] = __builtin_fmaf(a[i], b[i], c[i]);
+    return a;
+}
+#endif
+static inline uint32_t mask_bits(iquad m) {
+#if defined(__x86_64__)
+    return (uint32_t)_mm_movemask_ps((__m128)m);
+#else
+    return (m[0] & 1) | (m[1] & 2) | (m[2] & 4) | (m[3] & 8);
+#endif
+}
+static inline void transpose(quad q[4]) {
+#if defined(__x86_64__)
+    __m128 a = (__m128)q[0], b = (__m128)q[1], c = (__m128)q[2], d = (__m128)q[3];
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    q[0] = (quad)a, q[1] = (quad)b, q[2] = (quad)c, q[3] = (quad)d;
+#else
+    for (int i = 0; i < 4; ++i)
+        for (int j = 0; j < i; ++j) {
+            const float x = q[i][j];
+            q[i][j] = q[j][i];
+            q[j][i] = x;
+        }
+#endif
+}
+static inline float quad_sum(quad x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
 static inline float tier_sum(tiers x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));

@@ -11,7 +11,7 @@ struct Record {
     float loss[N_COMPONENT][LANES][MAX_TIER];
     float liquidated_tier[LANES][MAX_TIER];
     float adl_notional[LANES][MAX_TIER];
-    float pending[LANES][MAX_TIER];  // deficits of the step, before the fund
+    quad pending[LANES][MAX_TIER];  // of the step's slices: margin lost, fees, dollars, deficit
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
     vec coins[MAX_ASSET];
@@ -22,6 +22,20 @@ struct Record {
     float backlog_total;
     uint32_t pending_venues;
 };
+
+// Move one venue's part of the step into the record; the deficits come back, for the fund to pay.
+static inline tiers book_pending(Record& r, int v) {
+    tiers field[4] = {};
+    for (int t = 0; t < MAX_TIER; ++t) {
+        for (int i = 0; i < 4; ++i) field[i][t] = r.pending[v][t][i];
+        r.pending[v][t] = qsplat(0.0f);
+    }
+    add_tiers(r.loss[MARGIN_LOST][v], field[0]);
+    add_tiers(r.loss[FEES][v], field[1]);
+    add_tiers(r.liquidated_tier[v], field[2]);
+    add_tiers(r.loss[DEFICIT][v], field[3]);
+    return field[3];
+}
 
 // Writes one row in the order of kernels/outcome.py.
 struct RowWriter {
