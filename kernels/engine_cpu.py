@@ -53,7 +53,7 @@ def pack(scenario: Scenario) -> dict[str, np.ndarray]:
         packed[name] = lanes(np.minimum(getattr(arrays, name), FAR), fill)
     # One vector per source venue: its weight in the mark of every venue.
     packed["mark_weight"] = lanes(np.swapaxes(arrays.mark_weight, 1, 2))
-    packed["forced_total"] = lanes(np.swapaxes(arrays.forced_total, 2, 3))
+    packed["forced_lines"] = forced_lines(arrays.forced_total)
     tiers = [(0, 0)] * 5 + [(0, MAX_TIER - shape.n_tier)]
     packed["rows"] = np.concatenate([np.pad(arrays.forced, tiers), np.pad(arrays.margin, tiers)], axis=-1)
     # What each bin holds, by tier: a slice of a book reads one short row per bin that it crosses.
@@ -79,6 +79,18 @@ def by_group(array: np.ndarray, axis: int) -> np.ndarray:
     """The group axis put last and padded to MAX_GROUP."""
     array = np.moveaxis(array, axis, -1)
     return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, MAX_GROUP - array.shape[-1])])
+
+
+def forced_lines(forced_total: np.ndarray) -> np.ndarray:
+    """Forced notional as a straight line in every bin; see kernels/fused.h.
+
+    forced_total: [asset, side, venue, edge]
+    """
+    slope = np.diff(forced_total) / np.diff(EDGES)
+    flat = [(0, 0)] * (slope.ndim - 1) + [(0, 1)]  # beyond the table nothing more comes
+    slope = np.pad(slope, flat)
+    end = np.broadcast_to(np.append(EDGES[1:], FAR), slope.shape)
+    return np.stack([forced_total - slope * EDGES, slope, end, np.zeros_like(slope)], axis=-1)
 
 
 def slices(scenario: Scenario, held: np.ndarray) -> np.ndarray:

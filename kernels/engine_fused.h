@@ -108,7 +108,7 @@ class Engine {
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
-            for (int side = 0; side < 2; ++side) m.bins[side].bin = isplat(-1);
+            for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
         status = 0;

@@ -6,6 +6,8 @@
 //     lanes      [..., venue] -> [..., LANES]
 //     rows       forced and margin side by side: [asset, side, group, venue, edge, 2 x MAX_TIER]
 //     held       notional between two edges: [asset, side, group, venue, edge, MAX_TIER]
+//     forced_lines  notional forced over groups and tiers, a line in each bin, and one beyond them:
+//                [asset, side, venue, edge, 4], at distance 0, slope, where the bin ends, nothing
 //     slices     one cache line for a bin of a market, [asset, side, venue, edge, 4 x MAX_GROUP], each
 //                by group: notional held, margin at the lower edge, its rise to the upper one, and
 //                whose it is, t + w: tier t, and the share w of it tier t + 1; -1 where others hold
@@ -59,7 +61,7 @@
     X(int32_t, group_empty)        \
     X(float, edge_fall)            \
     X(float, edge_rise)            \
-    X(float, forced_total)         \
+    X(float, forced_lines)         \
     X(float, tier_notional)        \
     X(float, throughput)           \
     X(float, fee_rate)             \

@@ -103,11 +103,8 @@ static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec f
     const vec far = reached_by(c, side, marked_at(s, c));
     c.q = q;
     c.fundamental = fundamental;
-    ivec bin;
-    vec fraction;
-    locate(far, bin, fraction);
-    if (any(bin != c.bins[side].bin)) return false;
-    const vec total = fma(fraction, c.bins[side].held, c.bins[side].low);
+    if (any(far >= c.bins[side].end)) return false;
+    const vec total = forced_in_bins(c.bins[side], far);
     const vec forced = maximum(total - c.base[side], splat(0.0f));
     if (any(forced < ahead - SLACK * total)) return false;
     c.frontier[side] = far;

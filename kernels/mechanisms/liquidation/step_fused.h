@@ -90,30 +90,42 @@ static inline Group group(const PackedScenario& s, int asset, int side, int g, i
 
 static inline float consumed(float price, int side) { return side == LONG ? 1.0f - price : price - 1.0f; }
 
-// The bins that sixteen frontiers lie in, kept from round to round and from step to step: most moves
-// stay within a bin, and reading one lane anew is cheaper than gathering sixteen.
+// Forced notional along the bins that sixteen frontiers lie in, kept from round to round and from step
+// to step: frontiers only rise and most moves stay within a bin, so one comparison finds those that do not.
 struct Bins {
-    ivec bin;
-    vec low, held;  // cumulative notional at the lower edge, and what the bin holds
+    vec at_zero, slope;  // forced notional of the bin, a line in distance
+    vec end;             // distance at which the bin ends
 };
+
+static inline Bins no_bins(int n_venue) {
+    return {splat(0.0f), splat(0.0f), select(LANE < n_venue, splat(0.0f), splat(1e30f))};
+}
+
+static inline void read_bins(const PackedScenario& s, int asset, int side, vec reached, Bins& bins,
+                             uint32_t lanes) {
+    const float* table = s.forced_lines + (int64_t)(asset * 2 + side) * s.n_venue * N_EDGE * 4;
+    for (; lanes; lanes &= lanes - 1) {
+        const int lane = __builtin_ctz(lanes);
+        const float distance = reached[lane];
+        int bin;
+        float fraction;
+        locate(distance, bin, fraction);
+        const float* line = table + (lane * N_EDGE + (distance >= LARGEST ? N_EDGE - 1 : bin)) * 4;
+        set_lane(bins.at_zero, lane, line[0]);
+        set_lane(bins.slope, lane, line[1]);
+        set_lane(bins.end, lane, line[2]);
+    }
+}
+
+static inline vec forced_in_bins(const Bins& bins, vec reached) {
+    return fma(reached, bins.slope, bins.at_zero);
+}
 
 // Notional of sixteen markets with thresholds up to `reached`, nobody deleveraged.
 static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins) {
-    ivec bin;
-    vec fraction;
-    locate(reached, bin, fraction);
-    const uint32_t changed = mask_bits(bin != bins.bin);
-    if (changed) {
-        const float* table = s.forced_total + (int64_t)(asset * 2 + side) * N_EDGE * LANES;
-        bins.bin = bin;
-        for (uint32_t rest = changed & ((1u << s.n_venue) - 1); rest; rest &= rest - 1) {
-            const int lane = __builtin_ctz(rest);
-            const float* at = table + bin[lane] * LANES + lane;
-            bins.low[lane] = at[0];
-            bins.held[lane] = at[LANES] - at[0];
-        }
-    }
-    return fma(fraction, bins.held, bins.low);
+    const uint32_t left = mask_bits(reached >= bins.end);
+    if (left) read_bins(s, asset, side, reached, bins, left);
+    return forced_in_bins(bins, reached);
 }
 
 // The same for one market whose tiers have been thinned by auto-deleveraging.

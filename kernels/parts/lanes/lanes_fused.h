@@ -34,6 +34,15 @@ static inline float select(bool mask, float a, float b) { return mask ? a : b; }
 static inline float maximum(float a, float b) { return a > b ? a : b; }
 static inline float minimum(float a, float b) { return a < b ? a : b; }
 
+static inline void set_lane(vec& v, int lane, float x) {
+#if defined(__AVX512F__)
+    // Kept in a register: a store of one lane makes the next load of all sixteen wait.
+    v = (vec)_mm512_mask_broadcastss_ps((__m512)v, (__mmask16)(1u << lane), _mm_set_ss(x));
+#else
+    v[lane] = x;
+#endif
+}
+
 static inline ivec bits(vec x) { return (ivec)x; }
 static inline vec from_bits(ivec x) { return (vec)x; }
 static inline int32_t bits(float x) {
