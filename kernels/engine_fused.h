@@ -154,13 +154,13 @@ class Engine {
         const bool was_displaced = m.displaced;
         const vec depths = depth(x.withdrawal, m.memory, overlay_depth(s, n, a));
         vec q = refill(x.book, m.q);
-        const bool displaced = any(q != 0.0f);
+        const bool displaced = above(absolute(q), 0.0f) != 0;
         if (displaced) q = arbitrage(x.book, q, depths, x.listed, x.arbitrage);
         const vec start = displacement(x.book, q);
         const vec marked = mark(m.fundamental, start, x.mark_weight, s.n_venue);
         const vec fall = select(x.listed, monitoring - marked, zero);
         const vec rise = select(x.listed, monitoring + marked, zero);
-        const bool longs = any(fall > m.frontier[LONG]), shorts = any(rise > m.frontier[SHORT]);
+        const bool longs = above(fall, m.frontier[LONG]), shorts = above(rise, m.frontier[SHORT]);
         m.frontier[LONG] = maximum(fall, m.frontier[LONG]);
         m.frontier[SHORT] = maximum(rise, m.frontier[SHORT]);
 
@@ -194,7 +194,7 @@ class Engine {
         m.memory = remember(x.withdrawal, m.memory, w.price - last);
         m.price = w.price;
         m.last = m.fundamental;
-        m.displaced = any(m.q != 0.0f);
+        m.displaced = above(absolute(m.q), 0.0f) != 0;
         trough(x, m, w.asset, w.price);
     }
 
@@ -268,7 +268,7 @@ class Engine {
     void note(int a, const Asset& x, const Cascade& c) {
         ++count[ACTIVE];
         count[ROUNDS] += c.rounds;
-        const bool sold = any(c.flow[LONG] > DUST), bought = any(c.flow[SHORT] > DUST);
+        const bool sold = above(c.flow[LONG], DUST), bought = above(c.flow[SHORT], DUST);
         count[MIXED] += sold && bought;
         if (!c.converged) {
             ++count[CUT];
@@ -309,7 +309,7 @@ class Engine {
         record.liquidated[a][side] += dollars;
         record.coins[a] += flowed;
         flow += lane_sum(dollars);
-        const uint32_t flowing = mask_bits(flowed > 0.0f);
+        const uint32_t flowing = above(flowed, 0.0f);
         count[FLUSHES] += __builtin_popcount(flowing);
         record.pending_venues |= flowing;
         settle_slices(m, a, side, flowing, before, fill);

@@ -56,7 +56,7 @@ static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
         if (!c.live[side]) continue;
         c.reached[side] = forced_now(s, c, side);
         c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);
-        some |= any(c.wanted[side] > zero);
+        some |= above(c.wanted[side], zero);
     }
     return some;
 }
@@ -103,10 +103,10 @@ static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec f
     const vec far = reached_by(c, side, marked_at(s, c));
     c.q = q;
     c.fundamental = fundamental;
-    if (any(far >= c.bins[side].end)) return false;
+    if (above(c.bins[side].end, far) != ALL_LANES) return false;
     const vec total = forced_in_bins(c.bins[side], far);
     const vec forced = maximum(total - c.base[side], splat(0.0f));
-    if (any(forced < ahead - SLACK * total)) return false;
+    if (above(ahead - SLACK * total, forced)) return false;
     c.frontier[side] = far;
     c.reached[side] = total;
     c.wanted[side] = forced;
@@ -130,7 +130,7 @@ static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
 static inline bool next_round(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     vec fresh = zero, largest = zero, net = zero;
-    ivec capped = isplat(0);
+    uint32_t capped = 0;
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         const vec flow = minimum(c.wanted[side], c.limit[side]);
@@ -139,7 +139,7 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
         fresh = fresh + more;
         largest = maximum(more, largest);
         net = side == LONG ? net - flow : net + flow;
-        capped = capped | (c.wanted[side] > flow);
+        capped |= above(c.wanted[side], flow);
     }
     const float total = lane_sum(fresh);
     ++c.rounds;
@@ -150,17 +150,17 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
         c.ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
     c.previous = total;
     // A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.
-    const float ratio = any(capped) ? maximum(FIRST_RATIO, c.ratio) : c.ratio;
-    if (!any(largest * (ratio / (1.0f - ratio)) > c.tolerance)) {
+    const float ratio = capped ? maximum(FIRST_RATIO, c.ratio) : c.ratio;
+    if (!above(largest * (ratio / (1.0f - ratio)), c.tolerance)) {
         c.converged = true;
-        if (any(capped)) see_who_waits(s, c);
+        if (capped) see_who_waits(s, c);
         return false;
     }
     if (c.rounds == MAX_ROUNDS) return false;
     const bool free = !c.jumped && c.rounds >= FIRST_JUMP && c.rounds - c.tried >= JUMP_EVERY;
     c.jumped = false;
-    if (free && !any(capped) && !(c.thinned[LONG] | c.thinned[SHORT])) {
-        const bool sells = any(c.flow[LONG] > DUST), buys = any(c.flow[SHORT] > DUST);
+    if (free && !capped && !(c.thinned[LONG] | c.thinned[SHORT])) {
+        const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
         if (sells != buys) {
             c.tried = c.rounds;
             c.jumped = try_jump(s, c, sells ? LONG : SHORT, fresh);

@@ -123,8 +123,8 @@ static inline vec forced_in_bins(const Bins& bins, vec reached) {
 
 // Notional of sixteen markets with thresholds up to `reached`, nobody deleveraged.
 static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins) {
-    const uint32_t left = mask_bits(reached >= bins.end);
-    if (left) read_bins(s, asset, side, reached, bins, left);
+    const uint32_t within = above(bins.end, reached);
+    if (within != ALL_LANES) read_bins(s, asset, side, reached, bins, within ^ ALL_LANES);
     return forced_in_bins(bins, reached);
 }
 

@@ -1,16 +1,20 @@
 // Mark prices of one asset: same statements as step_numpy.py.
 #pragma once
 
+// Four source venues' share in the marks of all.
+template <int FIRST> static inline vec mark_of_four(vec displaced, const vec* weight, int n_venue) {
+    vec sum = weight[FIRST] * lane<FIRST>(displaced);
+    if (n_venue > FIRST + 1) sum = fma(weight[FIRST + 1], lane<FIRST + 1>(displaced), sum);
+    if (n_venue > FIRST + 2) sum = fma(weight[FIRST + 2], lane<FIRST + 2>(displaced), sum);
+    if (n_venue > FIRST + 3) sum = fma(weight[FIRST + 3], lane<FIRST + 3>(displaced), sum);
+    return sum;
+}
+
 // `weight` holds one vector per source venue: its weight in every venue's mark.
 static inline vec mark(float fundamental, vec displaced, const vec* weight, int n_venue) {
-    alignas(64) float x[LANES];  // through memory: a load that broadcasts is cheaper than a permutation
-    __builtin_memcpy(x, &displaced, sizeof x);
-    vec even = weight[0] * x[0], odd = splat(0.0f);
-    int u = 1;
-    for (; u + 1 < n_venue; u += 2) {
-        odd = fma(weight[u], splat(x[u]), odd);
-        even = fma(weight[u + 1], splat(x[u + 1]), even);
-    }
-    if (u < n_venue) odd = fma(weight[u], splat(x[u]), odd);
-    return fma(splat(PERCENT), even + odd, splat(fundamental));
+    vec sum = mark_of_four<0>(displaced, weight, n_venue);
+    if (n_venue > 4) sum += mark_of_four<4>(displaced, weight, n_venue);
+    if (n_venue > 8) sum += mark_of_four<8>(displaced, weight, n_venue);
+    if (n_venue > 12) sum += mark_of_four<12>(displaced, weight, n_venue);
+    return fma(splat(PERCENT), sum, splat(fundamental));
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 constexpr int LANES = 16;
+constexpr uint32_t ALL_LANES = 0xffff;
 
 typedef float vec __attribute__((vector_size(64)));
 typedef int32_t ivec __attribute__((vector_size(64)));
@@ -23,8 +24,29 @@ static inline tiers tsplat(float x) { return x - tiers{}; }
 static inline quad qsplat(float x) { return x - quad{}; }
 
 static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
+#if defined(__AVX512F__)
+// Said outright where compilers take longer ways: extremes, which lanes compare, one lane set or spread.
+static inline vec maximum(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
+static inline vec minimum(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
+static inline uint32_t above(vec a, vec b) {
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+}
+static inline void set_lane(vec& v, int lane, float x) {
+    v = (vec)_mm512_mask_broadcastss_ps((__m512)v, (__mmask16)(1u << lane), _mm_set_ss(x));
+}
+template <int LANE_> static inline vec lane(vec x) {
+    const __m512 four = _mm512_shuffle_f32x4((__m512)x, (__m512)x, LANE_ / 4 * 0x55);
+    return (vec)_mm512_permute_ps(four, LANE_ % 4 * 0x55);
+}
+#else
 static inline vec maximum(vec a, vec b) { return a > b ? a : b; }
 static inline vec minimum(vec a, vec b) { return a < b ? a : b; }
+static inline uint32_t mask_bits(ivec m);
+static inline uint32_t above(vec a, vec b) { return mask_bits(a > b); }  // lanes where a > b
+static inline void set_lane(vec& v, int lane, float x) { v[lane] = x; }
+template <int LANE_> static inline vec lane(vec x) { return splat(x[LANE_]); }
+#endif
+static inline uint32_t above(vec a, float b) { return above(a, splat(b)); }
 static inline quad select(iquad mask, quad a, quad b) { return mask ? a : b; }
 static inline quad maximum(quad a, quad b) { return a > b ? a : b; }
 static inline quad minimum(quad a, quad b) { return a < b ? a : b; }
@@ -33,15 +55,6 @@ static inline tiers minimum(tiers a, tiers b) { return a < b ? a : b; }
 static inline float select(bool mask, float a, float b) { return mask ? a : b; }
 static inline float maximum(float a, float b) { return a > b ? a : b; }
 static inline float minimum(float a, float b) { return a < b ? a : b; }
-
-static inline void set_lane(vec& v, int lane, float x) {
-#if defined(__AVX512F__)
-    // Kept in a register: a store of one lane makes the next load of all sixteen wait.
-    v = (vec)_mm512_mask_broadcastss_ps((__m512)v, (__mmask16)(1u << lane), _mm_set_ss(x));
-#else
-    v[lane] = x;
-#endif
-}
 
 static inline ivec bits(vec x) { return (ivec)x; }
 static inline vec from_bits(ivec x) { return (vec)x; }
