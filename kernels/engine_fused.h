@@ -315,63 +315,62 @@ class Engine {
         settle_slices(m, a, side, flowing, before, fill);
     }
 
-    // Losses of the slices between the frontiers `before` and now, market by market.
+    // Losses of the slices between the frontiers `before` and now.
     void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
         const vec* after = m.executed[side];
         ivec same = isplat(-1);  // lanes whose groups stand at one place, as they do unless some were late
         for (int g = 1; g < s.n_group; ++g) same = same & (before[g] == before[0]) & (after[g] == after[0]);
         const uint32_t hard = flowing & m.thinned[side], easy = flowing & ~hard;
-        const uint32_t together = easy & mask_bits(same);
-        ivec bin, last;
-        vec from, until;
-        locate(before[0], bin, from);
-        locate(after[0], last, until);
-        const vec due = load(s.fee_rate, 0) * fill;
-        for (uint32_t rest = together; rest; rest &= rest - 1) {
-            const int v = __builtin_ctz(rest);
-            settle_market(a, side, v, {bin[v], last[v], from[v], until[v]}, ALL_GROUPS, fill[v], due[v]);
-        }
-        for (uint32_t rest = easy & ~together; rest; rest &= rest - 1) {
-            const int v = __builtin_ctz(rest);
-            for (int g = 0; g < s.n_group; ++g)
-                if (after[g][v] > before[g][v])
-                    settle_market(a, side, v, span(before[g][v], after[g][v]), GROUP == g, fill[v], due[v]);
-        }
+        const uint32_t together = easy & mask_bits(same), apart = easy & ~together;
+        settle_parts(a, side, together, before[0], after[0], fill, ALL_GROUPS);
+        for (int g = 0; apart && g < s.n_group; ++g)
+            settle_parts(a, side, apart & above(after[g], before[g]), before[g], after[g], fill, GROUP == g);
         for (uint32_t rest = hard; rest; rest &= rest - 1)
             for (int g = 0; g < s.n_group; ++g)
                 settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
     }
 
-    // One market's slices, groups side by side and bin by bin.
-    void settle_market(int a, int side, int v, Span x, iquad groups, float price, float due) {
-        const int market = (a * 2 + side) * s.n_venue + v;
-        const float* line = s.slices + ((int64_t)market * N_EDGE + x.bin) * SLICE_LINE;
-        const iquad whole = load_iquad(s.group_whole + market * MAX_GROUP) & groups;
-        const quad keep = load_quad(s.group_keep + market * MAX_GROUP);
-        const float loss = consumed(price, side);
-        quad gain = qsplat(0.0f);
-        for (int bin = x.bin; bin <= x.last; ++bin, line += SLICE_LINE, x.from = 0.0f) {
-            const Slices r = slices_in_bin(line, groups, whole, x.from, bin == x.last ? x.until : 1.0f, loss);
-            const FeesOfGroups f = fees(r, due, keep);
-            gain += f.fee + f.surplus;
-            quad part[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
-            transpose(part);
-            for (uint32_t rest = mask_bits(r.notional > 0.0f); rest; rest &= rest - 1) {
-                const int g = __builtin_ctz(rest);
-                book(a, side, g, v, bin, line[3 * MAX_GROUP + g], part[g]);
+    // Slices of many markets, groups side by side: the part of each that lies within its first bin, then
+    // within the next, and so on.
+    void settle_parts(int a, int side, uint32_t lanes, vec start, vec end, vec fill, iquad groups) {
+        ivec bin, last;
+        vec from, until;
+        locate(start, bin, from);
+        locate(end, last, until);
+        const vec due = load(s.fee_rate, 0) * fill;
+        while (lanes) {
+            const ivec more = last > bin;
+            const vec to = select(more, splat(1.0f), until);
+            for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], due[v], groups);
             }
+            lanes &= mask_bits(more);
+            bin = bin + 1;
+            from = splat(0.0f);
         }
-        record.surplus[v] += quad_sum(gain);
+    }
+
+    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float due, iquad groups) {
+        const int market = (a * 2 + side) * s.n_venue + v;
+        const float* line = s.slices + ((int64_t)market * N_EDGE + bin) * SLICE_LINE;
+        const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,
+                                       consumed(price, side));
+        const FeesOfGroups f = fees(r, due, load_quad(s.group_keep + market * MAX_GROUP));
+        record.gain[v] += f.fee + f.surplus;
+        quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
+        transpose(amounts);
+        for (int g = 0; g < s.n_group; ++g) book(a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
     }
 
     // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
-    void book(int a, int side, int g, int v, int bin, float whose, quad part) {
+    void book(int a, int side, int g, int v, int bin, float whose, quad amount) {
         quad* pending = record.pending[v];
         if (whose >= 0.0f) {
             const int t = (int)whose;
             const float share = whose - (float)t;
-            pending[t] += (1.0f - share) * part;
-            if (share > 0.0f) pending[t + 1] += share * part;
+            pending[t] += (1.0f - share) * amount;
+            pending[t + 1] += share * amount;
             return;
         }
         // Tiers share the bin that are no neighbours, as rungs of a ladder may.
@@ -379,7 +378,7 @@ class Engine {
         const tiers held = load_tiers(s.held + at * MAX_TIER);
         const float total = tier_sum(held);
         for (int t = 0; t < s.n_tier; ++t)
-            if (held[t] > 0.0f) pending[t] += held[t] / total * part;
+            if (held[t] > 0.0f) pending[t] += held[t] / total * amount;
     }
 
     // The same for one group of a market whose tiers auto-deleveraging has thinned.
@@ -397,7 +396,7 @@ class Engine {
             for (int t = 0; t < s.n_tier; ++t)
                 record.pending[v][t] +=
                     quad{slice.lost[t], f.fee[t], slice.notional[t] * price, slice.deficit[t]};
-            record.surplus[v] += tier_sum(f.fee + f.surplus);
+            record.gain[v][0] += tier_sum(f.fee + f.surplus);
         }
     }
 
@@ -458,9 +457,10 @@ class Engine {
                 add_tiers(record.loss[FUND_DRAW][v], paid);
                 add_tiers(record.loss[BAD_DEBT][v], pending - paid);
             }
-            fund[v] = fund[v] - drawn + record.surplus[v];
-            record.income[v] += record.surplus[v];
-            record.surplus[v] = 0.0f;
+            const float gain = quad_sum(record.gain[v]);
+            fund[v] = fund[v] - drawn + gain;
+            record.income[v] += gain;
+            record.gain[v] = qsplat(0.0f);
             peak[v] = maximum(fund[v], peak[v]);
         }
         record.pending_venues = 0;

@@ -193,6 +193,32 @@ static inline Slice slice_in_bin(const Group& r, tiers held, int bin, float from
     return slice;
 }
 
+// One bin's part of a market's slice.
+struct Part {
+    int venue, bin;
+    float from, to;  // fractions of the bin
+};
+constexpr int PARTS_AT_ONCE = 4, MAX_PART = LANES * N_EDGE + PARTS_AT_ONCE;
+
+// The parts of the slices from `start` to `end`, by lane and by bin; returns how many.
+static inline int list_parts(uint32_t lanes, vec start, vec end, Part* parts) {
+    ivec first, last;
+    vec from, until;
+    locate(start, first, from);
+    locate(end, last, until);
+    int n = 0;
+    for (; lanes; lanes &= lanes - 1) {
+        const int v = __builtin_ctz(lanes), bin = first[v], more = last[v] - bin;
+        // Written ahead, without asking how many: few slices have more.
+        for (int k = 0; k < PARTS_AT_ONCE; ++k) parts[n + k] = {v, bin + k, 0.0f, 1.0f};
+        for (int k = PARTS_AT_ONCE; k <= more; ++k) parts[n + k] = {v, bin + k, 0.0f, 1.0f};
+        parts[n].from = from[v];
+        parts[n + more].to = until[v];
+        n += more + 1;
+    }
+    return n;
+}
+
 // The same for the groups of one market side by side, from its line of the table of slices.
 struct Slices {
     quad notional, lost, deficit, left;
@@ -206,13 +232,10 @@ static inline Slices slices_in_bin(const float* line, iquad groups, iquad whole,
     Slices r;
     r.notional = (to - from) * held;
     const quad margin = fma(qsplat(0.5f * (from + to)), slope, low) * r.notional;
-    r.deficit = qsplat(0.0f);
     const iquad bankrupt = (loss > fma(qsplat(from), slope, low)) & whole;
-    if (mask_bits(bankrupt)) {
-        const quad reach = minimum((loss - low) / slope, qsplat(to));
-        const quad short_of = (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * held);
-        r.deficit = select(bankrupt, short_of, qsplat(0.0f));
-    }
+    const quad reach = minimum((loss - low) / slope, qsplat(to));
+    const quad short_of = (loss - fma(0.5f * (from + reach), slope, low)) * ((reach - from) * held);
+    r.deficit = select(bankrupt, short_of, qsplat(0.0f));
     r.lost = loss * r.notional - r.deficit;
     r.left = margin - r.lost;
     return r;

@@ -11,14 +11,15 @@ struct Record {
     float loss[N_COMPONENT][LANES][MAX_TIER];
     float liquidated_tier[LANES][MAX_TIER];
     float adl_notional[LANES][MAX_TIER];
-    quad pending[LANES][MAX_TIER];  // of the step's slices: margin lost, fees, dollars, deficit
+    quad pending[LANES][MAX_TIER + 1];  // of the step's slices: margin lost, fees, dollars, deficit
+    quad gain[LANES];                   // of the step for the fund, fees and surplus, by group
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
     vec coins[MAX_ASSET];
     vec trough[MAX_ASSET];
     float index_trough[MAX_ASSET], exogenous_trough[MAX_ASSET], branching[MAX_ASSET];
     // by venue
-    float surplus[LANES], income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
+    float income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
     float backlog_total;
     uint32_t pending_venues;
 };
