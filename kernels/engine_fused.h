@@ -31,8 +31,12 @@ struct Work {
     int asset;
     vec start;  // displacement before the rounds, percent
     vec price;  // log price, before and after them
+    float lowest;  // at most the lowest price
     bool was_displaced;
 };
+
+// More than rounding can move a mean of log prices; what a gate skips must lie this far from mattering.
+constexpr float ROUNDING = 1e-5f;
 
 class Engine {
    public:
@@ -141,11 +145,13 @@ class Engine {
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
-        trough(x, m, a, splat(m.fundamental));
+        trough(x, a, splat(m.fundamental), m.fundamental);
     }
 
-    void trough(const Asset& x, const Market&, int a, vec price) {
+    // `lowest`: at most the lowest price, so that an index that cannot be a new low is not even summed.
+    void trough(const Asset& x, int a, vec price, float lowest) {
         record.trough[a] = minimum(price, record.trough[a]);
+        if (lowest - ROUNDING > record.index_trough[a]) return;
         record.index_trough[a] = minimum(lane_sum(price * x.index_weight), record.index_trough[a]);
     }
 
@@ -157,6 +163,22 @@ class Engine {
         const bool displaced = above(absolute(q), 0.0f) != 0;
         if (displaced) q = arbitrage(x.book, q, depths, x.listed, x.arbitrage);
         const vec start = displacement(x.book, q);
+        const float lowest = fma(PERCENT, lane_min(start), m.fundamental);
+        const float highest = fma(PERCENT, lane_max(start), m.fundamental);
+        Work& w = work[n_active];
+        w.asset = a;
+        w.start = start;
+        w.price = fma(splat(PERCENT), start, splat(m.fundamental));
+        w.was_displaced = was_displaced;
+        w.lowest = lowest;
+        m.q = q;
+        // Marks are means of prices: where neither extreme could trigger anybody, no mark can.
+        if (s.gate && !m.behind && monitoring - lowest <= m.nearest[LONG] - ROUNDING &&
+            monitoring + highest <= m.nearest[SHORT] - ROUNDING) {
+            if (displaced) ++count[CALM];
+            close(x, m, w);
+            return;
+        }
         const vec marked = mark(m.fundamental, start, x.mark_weight, s.n_venue);
         const vec fall = select(x.listed, monitoring - marked, zero);
         const vec rise = select(x.listed, monitoring + marked, zero);
@@ -166,12 +188,6 @@ class Engine {
 
         if (on && (longs || shorts || m.behind)) deleverage_asset(m, a, marked);
 
-        Work& w = work[n_active];
-        w.asset = a;
-        w.start = start;
-        w.price = fma(splat(PERCENT), start, splat(m.fundamental));
-        w.was_displaced = was_displaced;
-        m.q = q;
         if (longs || shorts || m.behind) {
             Cascade& c = cascade[n_active];
             prepare(x, m, a, depths, monitoring, longs || m.behind, shorts || m.behind, c);
@@ -195,7 +211,7 @@ class Engine {
         m.price = w.price;
         m.last = m.fundamental;
         m.displaced = above(absolute(m.q), 0.0f) != 0;
-        trough(x, m, w.asset, w.price);
+        trough(x, w.asset, w.price, w.lowest);
     }
 
     void prepare(const Asset& x, Market& m, int a, vec depths, float monitoring, bool longs, bool shorts,
@@ -248,6 +264,7 @@ class Engine {
         m.fundamental = c.fundamental;
         m.q = c.q;
         w.price = fma(splat(PERCENT), moved, splat(c.fundamental));
+        w.lowest = -LARGEST;
         m.behind = false;
         for (int side = 0; side < 2; ++side)
             if (c.live[side]) execute(m, w.asset, side, c, fill);
