@@ -67,8 +67,8 @@ static inline void move(Cascade& c, vec net) {
     c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
 }
 
-static inline vec marked_at(const PackedScenario& s, const Cascade& c) {
-    return mark(c.fundamental, displacement(*c.book, c.q), c.mark_weight, s.n_venue);
+static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced) {
+    return mark(c.fundamental, displaced, c.mark_weight, s.n_venue);
 }
 
 // Frontiers of one side after marks.
@@ -77,14 +77,14 @@ static inline vec reached_by(const Cascade& c, int side, vec marked) {
 }
 
 // A lower bound on all flow of one side still to come, along the last two rounds, Eq. (5).
-static inline vec jump(const Cascade& c, vec fresh, float sign) {
+static inline vec jump(const Cascade& c, vec displaced, vec fresh, float sign) {
     const ivec matter = c.last > SIGNIFICANT * lane_max(c.last);
     const vec ratio = fresh / select(matter, c.last, splat(1.0f));
     const float low = minimum(lane_min(select(matter, ratio, splat(1e30f))), MAX_RATIO);
     const float high = minimum(lane_max(select(matter, ratio, splat(0.0f))), MAX_RATIO);
     const Book& b = *c.book;
     const vec far = fma(fresh * (sign * (high / (1.0f - high))), c.inverse_depth, c.q);
-    const vec now_x = minimum(absolute(displacement(b, c.q)), b.band);
+    const vec now_x = minimum(absolute(displaced), b.band);
     const vec far_x = minimum(absolute(displacement(b, far)), b.band);
     const vec slope = fma(b.rest + b.rest, now_x, b.alpha) / fma(b.rest + b.rest, far_x, b.alpha);
     const float rho = minimum(lane_min(slope), 1.0f) * low;
@@ -93,14 +93,14 @@ static inline vec jump(const Cascade& c, vec fresh, float sign) {
 
 // Try to go on from where the last rounds point to. False, and nothing changed, where an edge of the
 // tables would be crossed or the bound does not hold.
-static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec fresh) {
+static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec fresh) {
     const float sign = side == LONG ? -1.0f : 1.0f;
-    const vec ahead = c.flow[side] + jump(c, fresh, sign);
-    if (any(ahead > c.limit[side])) return false;
+    const vec ahead = c.flow[side] + jump(c, displaced, fresh, sign);
+    if (above(ahead, c.limit[side])) return false;
     const vec q = c.q;
     const float fundamental = c.fundamental;
     move(c, sign * ahead);
-    const vec far = reached_by(c, side, marked_at(s, c));
+    const vec far = reached_by(c, side, marked_at(s, c, displacement(*c.book, c.q)));
     c.q = q;
     c.fundamental = fundamental;
     if (above(c.bins[side].end, far) != ALL_LANES) return false;
@@ -116,7 +116,7 @@ static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec f
 
 // Who waits is measured at the last marks: what cannot execute is no reason to look away.
 static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
-    const vec marked = marked_at(s, c);
+    const vec marked = marked_at(s, c, displacement(*c.book, c.q));
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         const ivec waits = c.wanted[side] > c.flow[side];
@@ -159,16 +159,17 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
     if (c.rounds == MAX_ROUNDS) return false;
     const bool free = !c.jumped && c.rounds >= FIRST_JUMP && c.rounds - c.tried >= JUMP_EVERY;
     c.jumped = false;
+    const vec displaced = displacement(*c.book, c.q);
     if (free && !capped && !(c.thinned[LONG] | c.thinned[SHORT])) {
         const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
         if (sells != buys) {
             c.tried = c.rounds;
-            c.jumped = try_jump(s, c, sells ? LONG : SHORT, fresh);
+            c.jumped = try_jump(s, c, sells ? LONG : SHORT, displaced, fresh);
         }
     }
     c.last = fresh;
     if (c.jumped) return true;
-    const vec marked = marked_at(s, c);
+    const vec marked = marked_at(s, c, displaced);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         c.frontier[side] = reached_by(c, side, marked);
