@@ -29,8 +29,8 @@ struct Market {
 // An asset within a step, between its parts.
 struct Work {
     int asset;
-    vec start;  // displacement before the rounds, percent
-    vec price;  // log price, before and after them
+    vec start;     // displacement before the rounds, percent
+    vec price;     // log price, before and after them
     float lowest;  // at most the lowest price
     bool was_displaced;
 };
@@ -368,7 +368,8 @@ class Engine {
         }
     }
 
-    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float due, iquad groups) {
+    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float due,
+                     iquad groups) {
         const int market = (a * 2 + side) * s.n_venue + v;
         const float* line = s.slices + ((int64_t)market * N_EDGE + bin) * SLICE_LINE;
         const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,

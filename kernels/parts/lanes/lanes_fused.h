@@ -11,7 +11,7 @@ typedef float vec __attribute__((vector_size(64)));
 typedef int32_t ivec __attribute__((vector_size(64)));
 typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
-typedef float quad __attribute__((vector_size(16)));  // four maintenance classes of one market
+typedef float quad __attribute__((vector_size(16)));   // four maintenance classes of one market
 typedef int32_t iquad __attribute__((vector_size(16)));
 
 static const ivec LANE = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -23,14 +23,12 @@ static inline uvec usplat(uint32_t x) { return uvec{} + x; }
 static inline tiers tsplat(float x) { return x - tiers{}; }
 static inline quad qsplat(float x) { return x - quad{}; }
 
-static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
 #if defined(__AVX512F__)
 // Said outright where compilers take longer ways: extremes, which lanes compare, one lane set or spread.
+static inline vec select(ivec mask, vec a, vec b) { return mask ? a : b; }
 static inline vec maximum(vec a, vec b) { return (vec)_mm512_max_ps((__m512)a, (__m512)b); }
 static inline vec minimum(vec a, vec b) { return (vec)_mm512_min_ps((__m512)a, (__m512)b); }
-static inline uint32_t above(vec a, vec b) {
-    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
-}
+static inline uint32_t above(vec a, vec b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ); }
 static inline void set_lane(vec& v, int lane, float x) {
     v = (vec)_mm512_mask_broadcastss_ps((__m512)v, (__mmask16)(1u << lane), _mm_set_ss(x));
 }
@@ -39,10 +37,34 @@ template <int LANE_> static inline vec lane(vec x) {
     return (vec)_mm512_permute_ps(four, LANE_ % 4 * 0x55);
 }
 #else
-static inline vec maximum(vec a, vec b) { return a > b ? a : b; }
-static inline vec minimum(vec a, vec b) { return a < b ? a : b; }
+// A conditional on a vector wider than the processor's becomes sixteen scalar ones: by pieces, then.
+#if defined(__AVX2__)
+typedef tiers piece;
+#else
+typedef quad piece;
+#endif
+constexpr int PIECES = sizeof(vec) / sizeof(piece);
+union Pieces {
+    vec whole;
+    piece part[PIECES];
+};
+static inline vec select(ivec mask, vec a, vec b) { return (vec)(((ivec)a & mask) | ((ivec)b & ~mask)); }
+static inline vec maximum(vec a, vec b) {
+    Pieces x{a}, y{b};
+    for (int i = 0; i < PIECES; ++i) x.part[i] = x.part[i] > y.part[i] ? x.part[i] : y.part[i];
+    return x.whole;
+}
+static inline vec minimum(vec a, vec b) {
+    Pieces x{a}, y{b};
+    for (int i = 0; i < PIECES; ++i) x.part[i] = x.part[i] < y.part[i] ? x.part[i] : y.part[i];
+    return x.whole;
+}
 static inline uint32_t mask_bits(ivec m);
-static inline uint32_t above(vec a, vec b) { return mask_bits(a > b); }  // lanes where a > b
+static inline uint32_t above(vec a, vec b) {  // lanes where a > b
+    Pieces x{a}, y{b};
+    for (int i = 0; i < PIECES; ++i) x.part[i] = (piece)(x.part[i] > y.part[i]);
+    return mask_bits((ivec)x.whole);
+}
 static inline void set_lane(vec& v, int lane, float x) { v[lane] = x; }
 template <int LANE_> static inline vec lane(vec x) { return splat(x[LANE_]); }
 #endif
