@@ -242,9 +242,6 @@ static inline float tier_sum(tiers x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
 
-// All ones in the lanes whose bits are set.
-static inline ivec lane_mask(uint32_t lanes) { return (isplat((int32_t)lanes) & (isplat(1) << LANE)) != 0; }
-
 static inline bool any(ivec m) { return mask_bits(m) != 0; }
 
 // The extreme of sixteen lanes, folded 8-4-2-1; the order does not matter as long as no lane is a NaN.
