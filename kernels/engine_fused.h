@@ -73,11 +73,12 @@ class Engine {
             flow = 0.0f;
             on = 0;
             for (int v = 0; v < s.n_venue; ++v)
-                if (adl_on(s, v, fund[v], peak[v])) on |= 1u << v;
+                if (adl_on(s, v, fund[v], peak[v], spent >> v & 1)) on |= 1u << v;
             waiting_venues = 0;
             n_active = 0;
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
             if (n_active) cascades();
+            spent = 0;
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
             cumulative[n + 1] = cumulative[n] + flow;
@@ -102,6 +103,7 @@ class Engine {
     float* cumulative;
     float flow;  // dollars forced in the step
     uint32_t on, waiting_venues, status;
+    uint32_t spent;  // venues whose fund the step's deficits took whole
     int64_t count[N_COUNTER];
 
     void begin() {
@@ -115,7 +117,7 @@ class Engine {
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
-        status = 0;
+        status = spent = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
     }
@@ -315,8 +317,11 @@ class Engine {
         for (uint32_t rest = mask_bits(late); rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
             float from[MAX_GROUP], after[MAX_GROUP];
-            for (int g = 0; g < s.n_group; ++g) from[g] = before[g][v];
-            advance(s, a, side, v, from, c.frontier[side][v], alive(m, side, v), flowed[v], after);
+            for (int g = 0; g < s.n_group; ++g) {
+                from[g] = before[g][v];
+                after[g] = c.frontier[side][v];
+            }
+            advance(s, a, side, v, from, alive(m, side, v), flowed[v], after);
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = after[g];
             waiting[v] += c.wanted[side][v] - flowed[v];
             waiting_venues |= 1u << v;
@@ -469,8 +474,10 @@ class Engine {
             const float deficit = tier_sum(pending);
             const float drawn = fund_draw(fund[v], deficit);
             if (deficit > 0.0f) {
-                if (deficit >= fund[v] && record.exhaustion[v] == 0.0f)
-                    record.exhaustion[v] = (float)(n + 1) * s.step_minutes;
+                if (deficit > DUST && deficit >= fund[v]) {
+                    spent |= 1u << v;
+                    if (record.exhaustion[v] == 0.0f) record.exhaustion[v] = (float)(n + 1) * s.step_minutes;
+                }
                 const tiers paid = (drawn / deficit) * pending;
                 add_tiers(record.loss[FUND_DRAW][v], paid);
                 add_tiers(record.loss[BAD_DEBT][v], pending - paid);
@@ -496,7 +503,7 @@ class Engine {
     }
 
     uint32_t finish(float* row) {
-        status |= check(s, record, fund);
+        status |= check(s, record, fund, cumulative[s.n_step]);
         float sum = cumulative[s.n_step];
         for (int a = 0; a < s.n_asset; ++a) sum += lane_sum(market[a].price) + market[a].fundamental;
         if (!(sum - sum == 0.0f)) status |= NOT_FINITE;

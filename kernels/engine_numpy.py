@@ -43,7 +43,9 @@ def step(scenario: Scenario, state: PathState, record: Record, counters, n: int,
     displaced = (q != 0).any(axis=-1)
     if displaced.any():
         at = np.nonzero(displaced)
-        q[at] = arbitrage.step(q[at], depth[at], arrays.alpha[at[1]], arrays.arbitrage[at[1], None])
+        asset = at[1]
+        shapes = arrays.alpha[asset], arrays.band[asset]
+        q[at] = arbitrage.step(q[at], depth[at], *shapes, arrays.arbitrage[asset, None])
 
     # 3. Decisions, frozen for the step: marks of round 0, who is triggered, which ADL is on.
     start = book.displacement(q, arrays.alpha, arrays.band)
@@ -51,7 +53,7 @@ def step(scenario: Scenario, state: PathState, record: Record, counters, n: int,
     reached = liquidation.distance(marks, monitoring)
     frontier = np.maximum(state.frontier, np.where(arrays.listed[:, None], reached, 0.0))
     available = state.fund.copy()
-    deleveraging = adl.is_on(arrays, state.fund, state.fund_peak)
+    deleveraging = adl.is_on(arrays, state.fund, state.fund_peak, state.spent)
 
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     if deleveraging.any():
@@ -160,7 +162,7 @@ def execute(scenario, state, record, counters, path, asset, end, fill) -> None:
     late = np.nonzero(end.flow[row, side, venue] < end.wanted[row, side, venue])[0]
     if len(late):
         after[late] = liquidation.advance(
-            arrays, a[late], side[late], venue[late], before[late], frontier[late], survival[late],
+            arrays, a[late], side[late], venue[late], before[late], after[late], survival[late],
             end.flow[row, side, venue][late],
         )  # fmt: skip
     settle_slices(scenario, record, p, a, side, venue, before, after, survival, fill[row, venue])
@@ -191,9 +193,9 @@ def settle(scenario, state, record, n, available) -> None:
     """Draw the insurance funds for the step's deficits; add fees and surplus."""
     deficit = record.pending.sum(axis=2)
     drawn, _ = waterfall.draw(available, deficit)
-    spent = (deficit > 0) & (deficit >= available)
+    state.spent = (deficit > DUST) & (deficit >= available)
     minutes = (n + 1) * scenario.shape.dt_seconds / 60
-    record.funds(drawn, minutes, spent)
+    record.funds(drawn, minutes, state.spent)
     state.fund = state.fund - drawn + (record.surplus - record.received)
     record.received = record.surplus.copy()
     state.fund_peak = np.maximum(state.fund_peak, state.fund)

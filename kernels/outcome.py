@@ -70,7 +70,7 @@ FIELDS = (
     Field("backlog", ("venue+",), "USD", USD_EXPONENT,
           "largest notional triggered and not yet executed at the end of a step"),
     Field("worst_window", (), "USD", USD_EXPONENT,
-          "largest forced notional within twelve minutes, dollars at the fill"),
+          "largest forced notional in a run of steps within twelve minutes, at least one step; at the fill"),
 )
 # fmt: on
 

@@ -52,7 +52,7 @@ class ScenarioShape:
     n_group: int
     process: int
     window_steps: int
-    """Steps in twelve minutes, for the worst window of forced flow."""
+    """Whole steps within twelve minutes, at least one: the worst window of forced flow."""
 
     @property
     def n_asset(self) -> int:

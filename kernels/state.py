@@ -33,6 +33,7 @@ class PathState:
     # funds
     fund: np.ndarray  # USD [path, venue]
     fund_peak: np.ndarray  # USD [path, venue]
+    spent: np.ndarray  # the last step's deficits took all that the fund held, bool [path, venue]
 
     # status
     status: np.ndarray  # bits of kernels.outcome, uint32 [path]
@@ -54,5 +55,6 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),
         fund=funds,
         fund_peak=funds.copy(),
+        spent=np.zeros(funds.shape, bool),
         status=np.zeros(n_path, np.uint32),
     )

@@ -54,19 +54,23 @@ def respond(scenario: Scenario, moves: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """One step from rest with given exogenous log returns.
 
     moves  : [case, asset]
-    returns: log index prices after the cascade [case, asset], whether a book was exhausted [case]
+    returns: log index prices after the cascade [case, asset]; whether a book was exhausted, or the
+             cascade had not ended after all its rounds [case]
     """
     arrays = scenario.arrays
     calm = arrays.replace(
         shock=np.zeros_like(arrays.shock),
         depth_level=np.ones_like(arrays.depth_level[:1]),
         depth_row=np.zeros_like(arrays.depth_row),
+        # To its end: nothing waits, nobody is spared.
+        throughput=np.full_like(arrays.throughput, np.inf),
     )
     scenario = Scenario(scenario.shape, calm)
     state, record = initial(scenario, len(moves)), Record(scenario, len(moves))
     counters = dict.fromkeys(outcome.COUNTERS, 0)
     engine_numpy.step(scenario, state, record, counters, 0, moves, np.zeros_like(moves))
-    return record.index_trough, (state.status & outcome.EXHAUSTED) > 0
+    index = (state.price * arrays.index_weight).sum(axis=-1)
+    return index, (state.status & (outcome.EXHAUSTED | outcome.UNCONVERGED)) > 0
 
 
 def static_response(scenario: Scenario) -> StaticResponse:
@@ -90,17 +94,19 @@ def static_response(scenario: Scenario) -> StaticResponse:
 
 
 def at_rest(scenario: Scenario) -> tuple[bool, str]:
-    """Whether a shock of one step's standard deviation ends more than 1% below itself."""
-    move = -scenario.arrays.volatility[None, :]
-    index, exhausted = respond(scenario, move)
-    beyond = (move - index)[0]
-    worst = int(beyond.argmax())
-    if beyond[worst] > SUPERCRITICAL_FALL:
-        name, shock = scenario.shape.assets[worst], -move[0, worst]
+    """Whether a shock of one step's standard deviation, down or up, ends more than 1% beyond itself."""
+    move = np.stack([-scenario.arrays.volatility, scenario.arrays.volatility])
+    index, endless = respond(scenario, move)
+    beyond = (index - move) * np.sign(move)
+    case, asset = np.unravel_index(int(beyond.argmax()), beyond.shape)
+    word = ("fall", "rise")[case]
+    if beyond[case, asset] > SUPERCRITICAL_FALL:
+        name, shock = scenario.shape.assets[asset], abs(move[case, asset])
         return True, (
-            f"a fall of {shock:.2%} in {name}, one standard deviation of a step, "
-            f"ends {beyond[worst]:.1%} below itself"
+            f"a {word} of {shock:.2%} in {name}, one standard deviation of a step, "
+            f"ends {beyond[case, asset]:.1%} beyond itself"
         )
-    if exhausted[0]:
-        return True, "a fall of one standard deviation of a step runs off the end of a book"
+    if endless.any():
+        word = ("fall", "rise")[int(endless.argmax())]
+        return True, f"a {word} of one standard deviation of a step runs off the end of a book, or has no end"
     return False, ""

@@ -45,19 +45,25 @@ def test_take_conserves(winners, share, policy):
     [
         (ADL_QUEUE, 0.0, 10.0, True),
         (ADL_QUEUE, 1.0, 10.0, True),  # at the threshold
-        (ADL_QUEUE, 1.1, 10.0, False),
+        (ADL_QUEUE, 3.0, 10.0, False),
         (ADL_PRO_RATA, 7.0, 10.0, False),
         (ADL_NONE, 0.0, 10.0, False),
     ],
 )
 def test_is_on(policy, fund, peak, on):
     arrays = quiet(adl_policy=policy, adl_below=1.0).arrays
-    assert is_on(arrays, np.array([fund]), np.array([peak]))[0] == on
+    assert is_on(arrays, np.array([fund]), np.array([peak]), np.array([False]))[0] == on
+
+
+def test_a_fund_that_was_spent_turns_it_on_whatever_came_in_since():
+    arrays = quiet(adl_policy=ADL_QUEUE, adl_below=1.0).arrays
+    assert is_on(arrays, np.array([5.0]), np.array([10.0]), np.array([True]))[0]
 
 
 def test_is_on_after_a_drawdown_of_the_running_peak():
     arrays = quiet(adl_policy=ADL_QUEUE, adl_drawdown=0.3).arrays
-    assert list(is_on(arrays, np.array([[7.0], [7.1]]), np.array([[10.0], [10.0]]))[:, 0]) == [True, False]
+    fund, peak, spent = np.array([[70.0], [72.0]]), np.full((2, 1), 100.0), np.zeros((2, 1), bool)
+    assert list(is_on(arrays, fund, peak, spent)[:, 0]) == [True, False]
 
 
 def losers(policy=ADL_PRO_RATA, side=LONG, winners=200.0, margin=0.08, **changes):
@@ -128,6 +134,38 @@ def test_a_fund_first_spent_turns_it_on_for_the_next_step(engine):
     assert done.loss[0, 3, 0, 0] / UNIT == pytest.approx(0.1, rel=1e-6)
     assert done.loss[0, 5, 0, 0] > 0
     assert done.exhaustion_time[0, 0] == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_fees_of_the_step_that_spent_the_fund_do_not_turn_it_off(engine):
+    """Maintenance of 5%: a fall of 10% leaves some bankrupt and some with a fee to pay; then the rest go."""
+    scenario = quiet(
+        n_step=2, depth=1e18, adl_policy=ADL_QUEUE, fund=0.1 * UNIT, fee_rate=0.05, surplus_share=1.0,
+        group_rate=0.05, tier_notional=np.full((1, 2, 1, 1), 200 * UNIT), shock=[[-0.1], [-0.6]],
+        forced={(0, LONG, 0, 0, 0): uniform(30 * UNIT * 8, 1 / 64, 1 / 4)},
+    )  # fmt: skip
+    done = simulate(engine, scenario)
+    assert done.exhaustion_time[0, 0] == 1
+    assert done.loss[0, 6, 0, 0] > 0
+    assert done.adl_notional[0, 0, 0] > 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_too_few_winners_are_all_closed(engine):
+    """Bankrupt 30, winners 10, and rungs that close and live on in between: 10 are closed, not a part of them."""
+    forced = {
+        (0, LONG, 0, 0, 0): uniform(30 * UNIT * 8, 1 / 16, 3 / 16),
+        (0, LONG, 1, 0, 0): uniform(300 * UNIT * 8, 1 / 16, 3 / 16),
+    }
+    notional = np.full((1, 2, 1, 1), 10 * UNIT)
+    partial = np.zeros((1, 2, 2, 1), bool)
+    partial[:, :, 1] = True
+    scenario = quiet(
+        n_step=1, n_group=2, depth=1e18, adl_policy=ADL_PRO_RATA, tier_notional=notional, shock=[[-0.5]],
+        forced=forced, group_partial=partial,
+    )  # fmt: skip
+    done = simulate(engine, scenario)
+    assert done.adl_notional[0, 0, 0] / UNIT == pytest.approx(10, rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

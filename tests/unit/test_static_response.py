@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 
+from kernels.scenario import Scenario
 from stress.static_response import SHOCKS, betas, respond, static_response
-from tests.scenarios import LONG, quiet, uniform
+from tests.scenarios import LONG, SHORT, quiet, uniform
 
 DEPTH = 1e8
 
 
-def linear(gain, volatility=1e-4, **changes):
+def linear(gain, volatility=1e-4, side=LONG, **changes):
     table = uniform(gain * DEPTH * 100)
-    return quiet(depth=DEPTH, volatility=volatility, forced={(0, LONG, 0, 0, 0): table}, **changes)
+    return quiet(depth=DEPTH, volatility=volatility, forced={(0, side, 0, 0, 0): table}, **changes)
 
 
 def test_shocks():
@@ -83,5 +84,18 @@ def test_overlays_and_fat_tails_do_not_matter():
 
 def test_respond_is_one_step_from_rest():
     index, exhausted = respond(linear(0.5), np.array([[-0.02], [0.01], [0.0]]))
-    assert index[:, 0] == pytest.approx([-0.04, 0.0, 0.0], abs=2e-4)
+    assert index[:, 0] == pytest.approx([-0.04, 0.01, 0.0], abs=2e-4)
     assert not exhausted.any()
+
+
+def test_a_squeeze_makes_it_supercritical_too():
+    """Dense shorts: one standard deviation upwards runs away, downwards nothing happens."""
+    response = static_response(linear(1.2, side=SHORT, volatility=0.005))
+    assert response.supercritical
+    assert response.reason.startswith("a rise")
+
+
+def test_throughput_cannot_hide_it():
+    arrays = linear(1.2, volatility=0.005).arrays
+    slow = arrays.replace(throughput=np.full_like(arrays.throughput, 1e3))
+    assert static_response(Scenario(linear(1.2).shape, slow)).supercritical

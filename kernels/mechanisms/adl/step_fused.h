@@ -3,9 +3,9 @@
 
 constexpr int ADL_NONE = 0, ADL_QUEUE = 1, ADL_PRO_RATA = 2;
 
-static inline bool adl_on(const PackedScenario& s, int venue, float fund, float peak) {
+static inline bool adl_on(const PackedScenario& s, int venue, float fund, float peak, bool spent) {
     const float threshold = maximum((1.0f - s.adl_drawdown[venue]) * peak, s.adl_below[venue]);
-    return s.adl_policy[venue] != ADL_NONE && fund <= threshold;
+    return s.adl_policy[venue] != ADL_NONE && (spent || fund <= threshold + DUST);
 }
 
 struct Deleveraged {
@@ -53,8 +53,6 @@ static inline Deleveraged deleverage(const PackedScenario& s, int asset, int ven
                                      const float executed[2][MAX_GROUP], const tiers survival[2],
                                      float* end) {
     const float* start = executed[side];
-    float furthest = 0.0f;
-    for (int g = 0; g < s.n_group; ++g) furthest = maximum(end[g], furthest);
     tiers winners = load_tiers(s.tier_notional + ((asset * 2 + 1 - side) * s.n_venue + venue) * MAX_TIER);
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, 1 - side, g, venue);
@@ -66,9 +64,7 @@ static inline Deleveraged deleverage(const PackedScenario& s, int asset, int ven
     Deleveraged d;
     d.notional = bankrupt_notional(s, asset, side, venue, start, end, survival[side]);
     if (tier_sum(d.notional) > total) {
-        float cut[MAX_GROUP];
-        advance(s, asset, side, venue, start, furthest, survival[side], total, cut);
-        for (int g = 0; g < s.n_group; ++g) end[g] = minimum(cut[g], end[g]);
+        advance(s, asset, side, venue, start, survival[side], total, end);
         d.notional = bankrupt_notional(s, asset, side, venue, start, end, survival[side]);
     }
     d.margin = tsplat(0.0f);

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.liquidation import LONG
 from kernels.mechanisms.liquidation.step_numpy import (
     advance,
@@ -15,10 +16,13 @@ from kernels.mechanisms.liquidation.step_numpy import (
 from kernels.scenario import ADL_NONE, ADL_QUEUE
 
 
-def is_on(arrays, fund, peak):
-    """Venues whose auto-deleveraging is on at the start of a step, Eq. (1): bool [path, venue]."""
-    spent = fund <= np.maximum(arrays.adl_below, (1 - arrays.adl_drawdown) * peak)
-    return spent & (arrays.adl_policy != ADL_NONE)
+def is_on(arrays, fund, peak, spent):
+    """Venues whose auto-deleveraging is on at the start of a step, Eq. (1): bool [path, venue].
+
+    spent: whether the step before took all that the fund held, whatever fees have come in since
+    """
+    low = fund <= np.maximum(arrays.adl_below, (1 - arrays.adl_drawdown) * peak) + DUST
+    return (low | spent) & (arrays.adl_policy != ADL_NONE)
 
 
 @dataclass
@@ -80,10 +84,10 @@ def close(arrays, asset, venue, mark, executed, frontier, survival):
     if short_of_winners.any():
         at = np.nonzero(short_of_winners)[0]
         cut = advance(
-            arrays, asset[at], side[at], venue[at], start[at], end[at].max(axis=1),
+            arrays, asset[at], side[at], venue[at], start[at], end[at],
             survival[at, side[at]], winners[at].sum(axis=1),
         )  # fmt: skip
-        end[at] = np.minimum(cut, end[at])
+        end[at] = cut
     notional = bankrupt_notional(end).sum(axis=1)
     margin = margin_below(arrays, asset, side, venue, end) - margin_below(arrays, asset, side, venue, start)
     margin = (margin * alive).sum(axis=1)

@@ -11,8 +11,12 @@ struct Book {
     ivec limited;                        // has a hard end
     vec refill, snap;
     bool steep, any_limited;
-    bool alike;  // one shape, and the quadratic has a root for every amount
+    bool alike;  // one shape and one band
 };
+
+static inline bool one_value(vec x, ivec among) {
+    return lane_min(select(among, x, splat(2e30f))) == lane_max(select(among, x, splat(-2e30f)));
+}
 
 static inline Book make_book(const PackedScenario& s, int a, ivec listed) {
     Book b;
@@ -34,9 +38,14 @@ static inline Book make_book(const PackedScenario& s, int a, ivec listed) {
     b.snap = b.alpha * SNAP;
     b.steep = any(steep);
     b.any_limited = any(b.limited);
-    const float lowest = lane_min(select(listed, b.alpha, splat(1e30f)));
-    b.alike = lowest <= 1.0f && lowest == lane_max(select(listed, b.alpha, splat(-1e30f)));
+    b.alike = one_value(b.alpha, listed) && one_value(b.band, listed);
     return b;
+}
+
+// Normalised consumption that displaces the price by x percent; x at least zero.
+static inline vec consumption(const Book& b, vec x) {
+    const vec inside = minimum(x, b.band);
+    return fma(x - inside, b.band_slope, inside * fma(b.rest, inside, b.alpha));
 }
 
 static inline vec displacement(const Book& b, vec q) {

@@ -139,21 +139,26 @@ static inline float forced_thinned(const PackedScenario& s, int asset, int side,
     return total;
 }
 
-// Frontiers of one market as far as `target` dollars of its backlog reach, first in first out.
+// Frontiers of one market as far as `target` dollars of its backlog reach, first in first out; `after`
+// comes in with the ends of the backlog, group by group.
 static inline void advance(const PackedScenario& s, int asset, int side, int venue, const float* executed,
-                           float frontier, tiers survival, float target, float* after) {
+                           tiers survival, float target, float* after) {
     const float start = forced_thinned(s, asset, side, venue, executed, 1, survival);
-    float low = 0.0f, high = frontier;
+    float ends[MAX_GROUP], low = 0.0f, high = 0.0f;
+    for (int g = 0; g < s.n_group; ++g) {
+        ends[g] = maximum(executed[g], after[g]);
+        high = maximum(ends[g], high);
+    }
     for (int i = 0; i < 30; ++i) {
         const float middle = 0.5f * (low + high);
-        for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], middle);
+        for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], minimum(middle, ends[g]));
         const float done = forced_thinned(s, asset, side, venue, after, 1, survival) - start;
         if (done <= target)
             low = middle;
         else
             high = middle;
     }
-    for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], low);
+    for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], minimum(low, ends[g]));
 }
 
 // The bins that a slice lies in, and the fractions at which it starts in the first and ends in the last.

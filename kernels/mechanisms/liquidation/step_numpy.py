@@ -91,22 +91,24 @@ def margin_below(arrays, asset, side, venue, reached):
     return arrays.margin[(*pick, index)] + held * (fraction * mean)[..., None]
 
 
-def advance(arrays, asset, side, venue, executed, frontier, survival, target):
+def advance(arrays, asset, side, venue, executed, ends, survival, target):
     """Executed frontiers after `target` dollars of the backlog, first in first out.
 
-    executed: [n, group]; frontier: [n]; survival: [n, tier]; target: [n], USD at most the backlog
-    returns : [n, group]
+    executed, ends: [n, group], where the backlog begins and ends
+    survival      : [n, tier]; target: [n], USD at most the backlog
+    returns       : [n, group]
     """
     start = forced_below(arrays, asset, side, venue, executed)
-    low, high = np.zeros(len(target)), frontier.copy()
+    ends = np.maximum(executed, ends)
+    low, high = np.zeros(len(target)), ends.max(axis=1)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        reached = np.maximum(executed, middle[:, None])
+        reached = np.clip(middle[:, None], executed, ends)
         below = forced_below(arrays, asset, side, venue, reached)
         done = ((below - start) * survival[:, None, :]).sum(axis=(1, 2))
         low = np.where(done <= target, middle, low)
         high = np.where(done <= target, high, middle)
-    return np.maximum(executed, low[:, None])
+    return np.clip(low[:, None], executed, ends)
 
 
 def pieces(start, end):

@@ -100,16 +100,21 @@ class Record:
         np.maximum(self.backlog_total, waiting.sum(axis=1), out=self.backlog_total)
 
     def check(self, state):
-        """Money in must be money out, per venue and path."""
+        """Money in must be money out, per venue and path; what was forced must have been settled.
+
+        Every test is written so that a number that is not one fails it.
+        """
         loss, status = self.loss, state.status
         start = self.scenario.arrays.fund
         drawn = loss["fund_draw"].sum(axis=2)
-        broken = np.abs(start + self.surplus - drawn - state.fund) > 1e-9 * (start + self.surplus + 1)
+        sound = np.abs(start + self.surplus - drawn - state.fund) <= 1e-9 * (start + self.surplus + 1)
+        sound &= state.fund >= 0
         paid = loss["fund_draw"] + loss["adl"] + loss["bad_debt"]
-        broken = broken[..., None] | (np.abs(loss["deficit"] - paid) > 1e-9 * (loss["deficit"] + 1))
-        broken |= np.minimum(np.minimum(loss["bad_debt"], loss["adl"]), loss["fund_draw"]) < -1e-6
-        broken |= (state.fund < 0)[..., None]
-        status[broken.any(axis=(1, 2))] |= IDENTITY_BROKEN
+        sound = sound[..., None] & (np.abs(loss["deficit"] - paid) <= 1e-9 * (loss["deficit"] + 1))
+        sound &= np.minimum(np.minimum(loss["bad_debt"], loss["adl"]), loss["fund_draw"]) >= -1e-6
+        flows, slices = self.flow.sum(axis=1), self.liquidated_tier.sum(axis=(1, 2))
+        settled = np.abs(flows - slices) <= 1e-6 * flows + 1
+        status[~(sound.all(axis=(1, 2)) & settled)] |= IDENTITY_BROKEN
         status[~np.isfinite(state.price).all(axis=(1, 2))] |= NOT_FINITE
 
     def rows(self, state):
@@ -146,4 +151,5 @@ class Record:
         }
         for name, values in fields.items():
             rows[:, layout.slices[name]] = np.maximum(values, 0.0).reshape(len(rows), -1)
+        state.status[~np.isfinite(rows).all(axis=1)] |= NOT_FINITE
         return rows

@@ -15,7 +15,8 @@ def locate(distance):
     distance: float64 [...], any value; it is cut to the table's range
     returns : int64 [...] in [0, N_EDGE - 2], float64 [...] in [0, 1]
     """
-    distance = np.clip(distance, 0.0, 2.0**HIGHEST)
+    # Not a number lies nowhere: the path that has one is told by its status.
+    distance = np.nan_to_num(np.clip(distance, 0.0, 2.0**HIGHEST))
     bits = distance.astype(np.float32).view(np.int32)
     index = np.where(distance.astype(np.float32) < 2.0**LOWEST, 0, (bits >> SHIFT) - OFFSET)
     index = np.minimum(index, N_EDGE - 2)
