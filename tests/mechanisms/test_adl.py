@@ -152,7 +152,7 @@ def test_fees_of_the_step_that_spent_the_fund_do_not_turn_it_off(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_too_few_winners_are_all_closed(engine):
-    """Bankrupt 30, winners 10, and rungs that close and live on in between: 10 are closed, not a part of them."""
+    """Bankrupt 30, winners 10, and rungs that close and live on in between: 10 are closed, no less."""
     forced = {
         (0, LONG, 0, 0, 0): uniform(30 * UNIT * 8, 1 / 16, 3 / 16),
         (0, LONG, 1, 0, 0): uniform(300 * UNIT * 8, 1 / 16, 3 / 16),
