@@ -163,11 +163,13 @@ def resume(
 def work(begin, job, as_json: bool, folder: Path) -> None:
     """Run with a header, progress and clean ends; then print the results."""
     from stress.progress import Bar, stop_on_signals
+    from stress.runs import complete
+    from stress.store import RunFolder
 
     if not as_json:
         header(job)
         warn_at_rest(at_rest(job))
-    if (folder / "cube.h5").is_file():
+    if complete(RunFolder(folder), job):
         print("Finished before: nothing is computed again.", file=sys.stderr)
     with stop_on_signals() as stop, Bar(job.scenario.shape.n_step) as bar:
         finished = begin(progress=bar.update, stop=stop)

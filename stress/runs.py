@@ -114,11 +114,14 @@ def start(
 ) -> Run:
     """Run a job in a folder below `out`; see `run`."""
     folder = RunFolder(Path(out) / job.folder)
-    if folder.exists:
-        job = reopen(folder)
-    else:
-        begin(folder, job)
-    return finish(folder, job, threads, allow_failed, progress, stop)
+    if folder.exists and complete(folder, job := reopen(folder)):
+        return Run(folder.path)
+    with folder.locked():
+        if folder.exists:
+            job = reopen(folder)
+        else:
+            begin(folder, job)
+        return finish(folder, job, threads, allow_failed, progress, stop)
 
 
 def resume(
@@ -131,7 +134,11 @@ def resume(
 ) -> Run:
     """Finish the run in a folder; arguments and errors as for `run`."""
     folder = RunFolder(path)
-    return finish(folder, reopen(folder), threads, allow_failed, progress, stop)
+    job = reopen(folder)
+    if complete(folder, job):
+        return Run(folder.path)
+    with folder.locked():
+        return finish(folder, job, threads, allow_failed, progress, stop)
 
 
 def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
@@ -234,25 +241,26 @@ def finish(
     progress: Progress | None,
     stop: Stop | None,
 ) -> Run:
-    """Compute what is missing of a run: its shards, then its cube."""
-    if folder.cube.is_file():
-        return Run(folder.path)
-    with folder.locked():
-        missing = pending(folder, job)
-        done = job.config.run.paths - sum(last - first + 1 for first, last in missing)
-        for paths in missing:
-            report = shifted(progress, done, job.config.run.paths)
-            try:
-                add_shard(folder, job, paths, threads, allow_failed, report, stop)
-            except Interrupted:
-                folder.log("interrupted", paths=done)
-                raise Interrupted(
-                    f"stopped; {done:,} of {job.config.run.paths:,} paths are kept. "
-                    f"`stress resume {folder.path}` goes on."
-                ) from None
-            done += paths[1] - paths[0] + 1
+    """Compute what is missing of a run that this process holds: its shards, then its cube.
+
+    A cube that is there already is left as it is; `stress verify` compares it with the shards.
+    """
+    missing = pending(folder, job)
+    done = job.config.run.paths - sum(last - first + 1 for first, last in missing)
+    for paths in missing:
+        report = shifted(progress, done, job.config.run.paths)
+        try:
+            add_shard(folder, job, paths, threads, allow_failed, report, stop)
+        except Interrupted:
+            folder.log("interrupted", paths=done)
+            raise Interrupted(
+                f"stopped; {done:,} of {job.config.run.paths:,} paths are kept. "
+                f"`stress resume {folder.path}` goes on."
+            ) from None
+        done += paths[1] - paths[0] + 1
+    if not folder.cube.is_file():
         publish(folder.cube, cube_bytes(job, merged(folder, job)))
-        folder.log("finished")
+    folder.log("finished")
     return Run(folder.path)
 
 
@@ -280,6 +288,11 @@ def pending(folder: RunFolder, job: Job) -> list[Range]:
     """Shards that are still to be computed."""
     there = set(folder.shards())
     return [paths for paths in job.shards if paths not in there]
+
+
+def complete(folder: RunFolder, job: Job) -> bool:
+    """Whether nothing of a run is missing."""
+    return folder.cube.is_file() and not pending(folder, job)
 
 
 def compute(

@@ -21,9 +21,9 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from stress.errors import StoreError
 
@@ -122,22 +122,25 @@ class RunFolder:
         return (self.path / "run.json").is_file()
 
     def create(self, manifest: Mapping[str, Any], config: str, resolved: str) -> None:
-        """Make the folder with its manifest and configs; on failure nothing is left behind."""
-        made = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        """Make the folder with its manifest and configs; on failure all that was made is taken away.
+
+        The caller holds the lock, unless nobody else can know of the folder.
+        """
+        made = missing_folders(self.path / "shards")
         texts = {"config.yaml": config.encode(), "resolved.yaml": resolved.encode()}
         checksums = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
         texts["run.json"] = encoded({**manifest, "files": checksums})
+        published: list[Path] = []
         try:
             (self.path / "shards").mkdir(parents=True, exist_ok=True)
             for name, text in texts.items():
                 publish(self.path / name, text)
+                published.append(self.path / name)
         except (OSError, StoreError) as error:
-            for name in texts:
+            for file in published:
                 with contextlib.suppress(OSError):
-                    (self.path / name).unlink()
-            for folder in (self.path / "shards", *made):
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+                    file.unlink()
+            remove_empty(made)
             raise error if isinstance(error, StoreError) else refused(self.path, error) from error
 
     def manifest(self) -> dict[str, Any]:
@@ -197,27 +200,35 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run for this process; `StoreError` if another one has it.
+        """Hold the run for this process, its folder made if need be; `StoreError` if another one has it.
 
-        The lock is the kernel's and goes with the process, however that ends.
+        The lock is the kernel's and goes with the process, however that ends. Folders that were made
+        for it go again if they stay empty.
         """
         lock = self.path / ".lock"
+        made = missing_folders(self.path)
         try:
             file = self._acquire(lock)
         except OSError as error:
+            remove_empty(made)
             raise refused(lock, error) from error
         with file:
-            for leftover in [*self.path.glob(f".*{TEMPORARY}"), *self.path.glob(f"shards/.*{TEMPORARY}")]:
-                leftover.unlink(missing_ok=True)
             try:
+                for leftover in [*self.path.glob(f".*{TEMPORARY}"), *self.path.glob(f"shards/.*{TEMPORARY}")]:
+                    leftover.unlink(missing_ok=True)
                 yield
             finally:
                 with contextlib.suppress(OSError):
                     lock.unlink()
+                remove_empty(made)
 
     def _acquire(self, lock: Path):
         while True:
-            file = open(lock, "a+", encoding="utf-8")  # noqa: SIM115 (closed by the caller)
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                file = open(lock, "a+", encoding="utf-8")  # noqa: SIM115 (closed by the caller)
+            except FileNotFoundError:
+                continue  # another process has just taken the empty folder away
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -228,12 +239,32 @@ class RunFolder:
                     f"{self.path} is in use by {holder} (two processes must not write one run). "
                     "Wait for it, or stop it."
                 ) from None
-            if lock.exists() and os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            if same_file(file, lock):
                 file.truncate(0)
                 file.write(f"process {os.getpid()} on {os.uname().nodename}, since {timestamp()}")
                 file.flush()
                 return file
             file.close()  # its holder has just finished and taken the file away
+
+
+def same_file(file: IO[str], path: Path) -> bool:
+    """Whether an open file is still the one at `path`."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """`path` and those above it that are not there, the deepest first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Take away those of the folders that hold nothing, in this order."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def timestamp() -> str:

@@ -44,6 +44,11 @@ def verify(folder: RunFolder, recompute: int = 0, threads: int = 0) -> Findings:
         _look(found, lambda paths=paths: folder.read(folder.shard(paths)))
     if folder.cube.is_file():
         _look(found, lambda: folder.read(folder.cube))
+        if found.missing:
+            found.problems.append(
+                f"{len(found.missing)} shards of this finished run are missing: "
+                f"{folder.shard(found.missing[0])} ... `stress resume {folder.path}` makes them again."
+            )
     if not found.problems:
         _compare(folder, found, recompute, threads)
     return found

@@ -159,6 +159,43 @@ def test_killed_run_goes_on_to_the_same_bits(config, finished, tmp_path, monkeyp
     assert results(folder) == results(finished.path)
 
 
+BARRIER = """
+import sys, time
+from pathlib import Path
+from stress.cli import main
+from stress.store import RunFolder
+
+here, other = (Path(sys.argv.pop()) for _ in range(2))
+locked = RunFolder.locked
+
+def wait(self):
+    here.touch()
+    while not other.exists():
+        time.sleep(0.001)
+    return locked(self)
+
+RunFolder.locked = wait
+main()
+"""
+
+
+def test_two_processes_that_start_one_run_do_it_no_harm(config, finished, tmp_path):
+    for trial in range(3):
+        signs = [str(tmp_path / f"{trial}-{name}") for name in "ab"]
+        out = tmp_path / f"results-{trial}"
+        options = ["--paths", str(PATHS), "--set", "run.shard_paths=50", "--out", str(out)]
+        command = [sys.executable, "-c", BARRIER, "run", str(config), *options]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        both = [subprocess.Popen([*command, *order], **pipes) for order in (signs, signs[::-1])]
+        said = [process.communicate()[1] for process in both]
+        codes = [process.returncode for process in both]
+        assert sorted(codes) in ([0, 0], [0, 4]), said
+        assert all(code == 0 or "in use by" in text for code, text in zip(codes, said, strict=True))
+        (folder,) = out.iterdir()
+        assert results(folder) == results(finished.path)
+        assert verify(RunFolder(folder)).problems == []
+
+
 def test_progress_counts_paths(config, tmp_path):
     seen = []
     stress.run(
@@ -306,3 +343,15 @@ def test_a_damaged_shard_stops_the_cube_and_can_be_made_again(config, finished, 
     folder.shard((50, 99)).unlink()
     stress.resume(run.path)
     assert results(run.path) == results(finished.path)
+
+
+def test_shards_of_a_finished_run_can_be_made_again(config, finished, tmp_path):
+    run = stress.run(config, paths=PATHS, out=tmp_path, overrides=["run.shard_paths=50"])
+    folder, cube = RunFolder(run.path), (run.path / "cube.h5").stat().st_mtime_ns
+    folder.shard((50, 99)).unlink()
+    (problem,) = verify(folder).problems
+    assert "1 shards of this finished run are missing" in problem
+    stress.resume(run.path)
+    assert results(run.path) == results(finished.path)
+    assert (run.path / "cube.h5").stat().st_mtime_ns == cube
+    assert verify(folder).problems == []

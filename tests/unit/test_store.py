@@ -164,6 +164,21 @@ def test_one_process_at_a_time(tmp_path):
     assert names(folder.path) == ["config.yaml", "resolved.yaml", "run.json", "shards"]
 
 
+def test_a_folder_made_for_the_lock_goes_with_it(tmp_path):
+    with RunFolder(tmp_path / "deep" / "run").locked():
+        assert (tmp_path / "deep" / "run").is_dir()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_loses_nothing_of_another_run(tmp_path, monkeypatch):
+    folder = folder_in(tmp_path)
+    before = {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    with pytest.raises(StoreError):
+        folder.create({"format": "x"}, "other\n", "other\n")
+    assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
+
+
 def test_leftovers_of_a_killed_process_are_cleared(tmp_path):
     folder = folder_in(tmp_path)
     for leftover in (folder.path / ".cube.h5.77.part", folder.path / "shards" / ".shard.h5.77.part"):
