@@ -37,10 +37,20 @@ class Distribution:
         """Mean value in each bin [bin]."""
         return self.total / self.count
 
-    def above(self, value: float) -> int:
-        """Paths in bins that lie above `value`; a bin that holds it counts if its middle is above."""
-        middle = np.where(np.isinf(self.upper), self.lower, (self.lower + self.upper) / 2)
-        return int(self.count[middle > value].sum())
+    def above(self, value: float) -> tuple[int, float, int]:
+        """Paths above `value`, not negative: how many at least, about how many, and how many at most.
+
+        The paths of a bin that holds it are out, in by the share of the bin that lies above it, and in;
+        of the bin without an upper end half count as in.
+        """
+        positive = (self.lower == 0) & (self.upper > 0)
+        sure = (self.lower > value) | (positive & (value == 0))
+        straddling = (self.upper > value) & ~sure
+        width = np.where(straddling, self.upper - self.lower, 1.0)
+        share = np.where(np.isinf(width), 0.5, (np.where(straddling, self.upper, value) - value) / width)
+        least = int(self.count[sure].sum())
+        inside = self.count[straddling]
+        return least, least + float((inside * share[straddling]).sum()), least + int(inside.sum())
 
 
 _NONE = np.zeros(0)

@@ -29,13 +29,21 @@ def proportion(hits, n: int, confidence: float) -> Estimate:
 
 
 def exceedance(values: Distribution, thresholds: Sequence[float], confidence: float) -> Estimate:
-    """Probability of more than each threshold: [threshold]; met to within half a bin."""
-    return proportion([values.above(threshold) for threshold in thresholds], values.n, confidence)
+    """Probability of more than each threshold: [threshold].
+
+    The bin that holds the threshold is left out of the lower end of the interval and counts whole in
+    the upper one, so the interval holds whatever that bin hides; in the value the bin counts by the
+    share of it that lies above the threshold.
+    """
+    least, about, most = np.array([values.above(threshold) for threshold in thresholds]).T
+    lower, upper = (proportion(hits, values.n, confidence) for hits in (least, most))
+    value = about / values.n if values.n else lower.value
+    return Estimate(value, lower.lower, upper.upper)
 
 
 def exhaustion(values: Distribution, confidence: float) -> Estimate:
     """Probability that a quantity is not zero: a fund's time of exhaustion, say."""
-    return proportion(values.above(0.0), values.n, confidence)
+    return proportion(values.above(0.0)[0], values.n, confidence)
 
 
 def at_least(values: Distribution, n_venue: int, confidence: float) -> Estimate:

@@ -162,6 +162,19 @@ def test_probabilities_count_paths():
     assert (probability.at_least(whole, 4, 0.95).value * 8).tolist() == [6, 5, 4, 2]
 
 
+def test_exceedance_allows_for_what_a_bin_hides(sample):
+    values, cell = sample
+    thresholds = [*np.quantile(values, [0.1, 0.5, 0.9, 0.99]), 1e6, 3.3333e6, 1e9]
+    found = probability.exceedance(cell, thresholds, 0.95)
+    for i, threshold in enumerate(thresholds):
+        hits = int((values > threshold).sum())
+        exact = probability.proportion(hits, len(values), 0.95)
+        assert found.lower[i] <= exact.lower <= exact.value <= exact.upper <= found.upper[i]
+        assert found.lower[i] <= found.value[i] <= found.upper[i]
+    narrow = distribution_of(np.full(1000, 1.0001e6))
+    assert probability.exceedance(narrow, [1e6], 0.95).lower.tolist() == [0.0]
+
+
 def test_amplification_is_a_ratio_of_medians():
     exogenous = np.linspace(0.02, 0.04, 999)
     found = amplification.ratio_of_medians(
