@@ -4,7 +4,7 @@ Synchronous rounds from the state at the start of the step. The constants are pa
 they decide the last bits.
 """
 
-TOLERANCE = 5e-4
+TOLERANCE = 2e-3
 """Rounds stop when the flow still to come is below this share of every book's depth."""
 
 FIRST_RATIO = 0.5

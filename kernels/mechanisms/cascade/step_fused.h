@@ -5,7 +5,7 @@
 // long, and two chains fill the processor better than one.
 #pragma once
 
-constexpr float TOLERANCE = 5e-4f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
+constexpr float TOLERANCE = 2e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
 constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f, DUST = 1.0f;
 constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 3, JUMP_EVERY = 2;
 
