@@ -42,6 +42,10 @@ VARIANTS = {
     "shape 1.05 that ends at its band": [
         "books.shape=1.05", "books.band=4%", "books.hard_end=4%", *BOOKS_AS_SET,
     ],
+    "shapes above and below 1": [
+        "books.hard_end=30%", "venues.alpha.markets.ETH.book={shape: 1.1, band: 5%, hard_end: 20%}",
+        "venues.beta.markets.BTC.book={shape: 1.5, band: 1.2%, hard_end: 10%}",
+    ],
     "books that never come back": ["books.refill_half_life=never", "books.arbitrage_half_life=never"],
     "no withdrawal, no permanent impact": ["books.withdrawal.sensitivity=0", "books.permanent_impact=0%"],
     "strong withdrawal, all impact permanent": [
