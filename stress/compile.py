@@ -24,6 +24,7 @@ from kernels.scenario import (
     ScenarioShape,
 )
 from stress import positions
+from stress.config.check import LARGEST_MOVE, LEAST_DEPTH
 from stress.units import YEAR_SECONDS
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ CONTINUITY = 0.5825971579
 """-zeta(1/2)/sqrt(2 pi): what a step misses of an extreme, in step deviations (Broadie et al. 1997)."""
 
 WINDOW_SECONDS = 12 * 60
+"""The worst window of forced flow is the largest whole number of steps within it, at least one."""
+
+MOST_JUMPS = 0.5
+"""Jumps of one kind expected in a step, at most: no more than `JUMP_COUNTS` are ever drawn."""
 
 POLICIES = {"none": ADL_NONE, "queue": ADL_QUEUE, "pro_rata": ADL_PRO_RATA}
 
@@ -69,7 +74,8 @@ def scenario_shape(config: RunConfig) -> ScenarioShape:
         tiers=config.tier_names,
         n_group=min(max(groups, default=1), MAX_GROUP),
         process=process,
-        window_steps=max(1, round(WINDOW_SECONDS / config.run.step)),
+        # A millionth of a step is rounding: 0.1s is not a binary fraction.
+        window_steps=max(1, math.floor(WINDOW_SECONDS / config.run.step + 1e-6)),
     )
 
 
@@ -114,6 +120,17 @@ def count_thresholds(rate: float) -> np.ndarray:
     return np.minimum(np.ceil(np.cumsum(terms) * 2.0**32), 2.0**32).astype(np.uint64)
 
 
+def drawable(config: RunConfig, path: tuple[str, ...], expected: float) -> None:
+    """Raise where so many jumps are `expected` in a step that too many would not be drawn."""
+    if expected > MOST_JUMPS:
+        raise config.error(
+            path,
+            f"{expected:.3g} jumps are expected in a step",
+            f"at most {JUMP_COUNTS} a step are drawn, so at most {MOST_JUMPS:g} may be expected",
+            "Make the step shorter or the jumps rarer.",
+        )
+
+
 def jumps(config: RunConfig, years: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Jump arrays, and the log drift that compensates them where the config asks for it."""
     dynamics, assets = config.dynamics, list(config.assets)
@@ -128,6 +145,7 @@ def jumps(config: RunConfig, years: float) -> tuple[dict[str, np.ndarray], np.nd
         return arrays, compensator
     if dynamics.common is not None:
         common = dynamics.common
+        drawable(config, ("dynamics", "common", "rate"), common.rate * years)
         beta = np.array([common.betas.get(a, 1.0) for a in assets])
         arrays["common_jump_count"] = count_thresholds(common.rate * years)
         arrays["common_jump_mean"] = beta * common.mean
@@ -138,6 +156,7 @@ def jumps(config: RunConfig, years: float) -> tuple[dict[str, np.ndarray], np.nd
     for i, asset in enumerate(assets):
         if asset in dynamics.own:
             own = dynamics.own[asset]
+            drawable(config, ("dynamics", "own", asset, "rate"), own.rate * years)
             arrays["own_jump_count"][i] = count_thresholds(own.rate * years)
             arrays["own_jump_mean"][i], arrays["own_jump_sd"][i] = own.mean, own.deviation
             compensator[i] += own.rate * years * math.expm1(own.mean + own.deviation**2 / 2)
@@ -173,6 +192,7 @@ def overlays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         else:
             markets = assets[:, None] & chosen(shape.venues, overlay.venues)
             depth *= np.where(markets, factor[:, None, None], 1.0)
+    computable(config, shock, depth)
     volatility_level, volatility_row = np.unique(volatility, axis=0, return_inverse=True)
     depth_level, depth_row = np.unique(depth.reshape(shape.n_step, -1), axis=0, return_inverse=True)
     return {
@@ -182,6 +202,19 @@ def overlays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         "depth_level": depth_level.reshape(-1, shape.n_asset, shape.n_venue),
         "depth_row": depth_row.reshape(-1).astype(np.int32),
     }
+
+
+def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:
+    """Raise where events, each of which is possible, together leave no price or no book to compute."""
+    rounding = 1e-9
+    if depth.min() < LEAST_DEPTH * (1 - rounding):
+        problem = f"together multiply a depth by {depth.min():.3g}"
+        why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:g}"
+        raise config.error(("overlays",), problem, why)
+    move = float(np.abs(np.cumsum(shock, axis=0)).max())
+    if move > LARGEST_MOVE * (1 + rounding):
+        problem = f"together move a log price by {move:.3g}"
+        raise config.error(("overlays",), problem, f"at most {LARGEST_MOVE:g} can be computed")
 
 
 def chosen(names: tuple[str, ...], some: tuple[str, ...] | None) -> np.ndarray:

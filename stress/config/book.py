@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
+from stress import units
 from stress.config.base import (
     Duration,
     DurationOrNever,
@@ -11,6 +15,10 @@ from stress.config.base import (
     Share,
     Strict,
 )
+from stress.config.origin import Path
+
+LEAST_DENSITY = 0.05
+"""Density at the band of a book of shape above 1, as a share of that at rest, at least."""
 
 
 class Withdrawal(Strict):
@@ -84,3 +92,37 @@ def apply(book: Book, override: BookOverride | None, floor: float | None = None)
         changes |= given
     changes["withdrawal"] = book.withdrawal.model_copy(update=withdrawal)
     return Book.model_construct(**changes)
+
+
+def flaws(path: Path, found: Book) -> Iterator[tuple[Path, str, str, str]]:
+    """`band` and `hard_end` where the shape needs or allows them: path, problem, why, suggestion."""
+    if found.shape > 1:
+        for key in ("band", "hard_end"):
+            if getattr(found, key) is None:
+                why = "a book of shape above 1 thins out, and must say how far and where it ends"
+                yield (*path, key), "is missing", why, ""
+    elif found.band is not None:
+        why = "a book of shape 1 or below does not thin out, so no band is used"
+        yield (*path, "band"), f"a band with shape {found.shape:g}", why, "Remove it."
+        return
+    if found.band is None:
+        return
+    if found.band > (limit := largest_band(found.shape)):
+        shown = f"{units.SHARE.format(found.band)} is too wide for shape {found.shape:g}"
+        why = f"the book would have thinned out to less than {LEAST_DENSITY:.0%} of its density at rest"
+        yield (*path, "band"), shown, why, f"At most {rounded_down(limit)} is possible."
+    if found.hard_end is not None and found.band > found.hard_end:
+        shown = units.SHARE.format(found.hard_end)
+        yield (*path, "band"), f"is beyond the end of the book, {shown}", "nothing is observed there", ""
+
+
+def largest_band(shape: float) -> float:
+    """Displacement, as a share, at which alpha + 2 (1 - alpha) x has fallen to the least density."""
+    limit = 0.01 * (1 - LEAST_DENSITY) * shape / (2 * (shape - 1))
+    return limit * (1 + 1e-9)  # a band that is written as the limit is not above it
+
+
+def rounded_down(share: float) -> str:
+    """Four digits of a share, as a percentage that is not above it."""
+    unit = 10.0 ** (math.floor(math.log10(100 * share)) - 3)
+    return f"{math.floor(100 * share / unit) * unit:.4g}%"

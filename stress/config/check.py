@@ -6,6 +6,7 @@ reported already) but its name is known, so that one mistake neither hides nor c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ LONGEST_HORIZON = 2 * 86_400.0
 MOST_STEPS = 200_000
 SUM_TOLERANCE = 1e-6
 SMALLEST_EIGENVALUE = 1e-10
+LEAST_DEPTH = 1e-6
+LARGEST_MOVE = 5.0
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -248,22 +251,7 @@ def adds_up(path: Path, shares: Iterable[float], what: str) -> Iterator[Finding]
 def books(draft: Draft) -> Iterator[Finding]:
     """The shape of the books that all markets share."""
     if draft.books:
-        yield from book_shape(("books",), draft.books)
-
-
-def book_shape(path: Path, found: book.Book) -> Iterator[Finding]:
-    """`band` and `hard_end` where the shape needs or allows them."""
-    if found.shape > 1:
-        for key in ("band", "hard_end"):
-            if getattr(found, key) is None:
-                why = "a book of shape above 1 thins out, and must say how far and where it ends"
-                yield (*path, key), "is missing", why, ""
-    elif found.band is not None:
-        why = "a book of shape 1 or below does not thin out, so no band is used"
-        yield (*path, "band"), f"a band with shape {found.shape:g}", why, "Remove it."
-    if found.band is not None and found.hard_end is not None and found.band > found.hard_end:
-        shown = units.SHARE.format(found.hard_end)
-        yield (*path, "band"), f"is beyond the end of the book, {shown}", "nothing is observed there", ""
+        yield from book.flaws(("books",), draft.books)
 
 
 def venues(draft: Draft) -> Iterator[Finding]:
@@ -325,8 +313,8 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
     yield from leverage(draft, venue, market, path)
     if draft.books and (market.book or venue.market_makers.floor is not None):
         merged = book.apply(draft.books, market.book, venue.market_makers.floor)
-        shared = {at for at, *_ in book_shape((*path, "book"), draft.books)}
-        yield from (found for found in book_shape((*path, "book"), merged) if found[0] not in shared)
+        shared = {at for at, *_ in book.flaws((*path, "book"), draft.books)}
+        yield from (found for found in book.flaws((*path, "book"), merged) if found[0] not in shared)
 
 
 def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
@@ -359,11 +347,29 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         yield from within(draft, path, overlay)
         if isinstance(overlay, PriceShock):
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
+            yield from too_far(path, overlay, draft.assets)
             continue
+        if isinstance(overlay, DepthOverlay) and overlay.multiplier < LEAST_DEPTH:
+            why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:g}"
+            yield (*path, "multiplier"), f"{overlay.multiplier:g} is too small", why, ""
         if isinstance(overlay, DepthOverlay) and overlay.venues is not None:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
         if overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
+
+
+def too_far(path: Path, shock: PriceShock, assets: Iterable[str]) -> Iterator[Finding]:
+    """A finding where a shock takes the price of an asset out of what can be computed."""
+    far = {}
+    for asset in assets:
+        move = shock.betas.get(asset, 1.0) * math.log1p(shock.size)
+        if abs(move) > LARGEST_MOVE:
+            far.setdefault(("betas", asset) if asset in shock.betas else ("size",), (asset, move))
+    why = (
+        f"more than {LARGEST_MOVE:g} either way, a factor of {math.exp(LARGEST_MOVE):.0f}, cannot be computed"
+    )
+    for at, (asset, move) in far.items():
+        yield (*path, *at), f"moves the log price of {asset} by {move:.3g}", why, ""
 
 
 def within(

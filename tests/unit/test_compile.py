@@ -21,7 +21,7 @@ from kernels.scenario import (
 from stress.compile import CONTINUITY, compile_config
 from stress.config import load
 from stress.errors import ConfigError
-from tests.parity.variants import REAL, VARIANTS, compiled
+from tests.parity.variants import BOOKS_AS_SET, REAL, VARIANTS, compiled
 
 MINUTES = 1 / (365 * 24 * 60)
 """Years in a step of the small config."""
@@ -100,6 +100,14 @@ def test_names_and_counts(build):
 
 
 @pytest.mark.parametrize(
+    ("step", "horizon", "steps"),
+    [("60s", "30m", 12), ("50s", "30m", 14), ("7m", "28m", 1), ("30m", "1h", 1), ("0.1s", "30m", 7200)],
+)
+def test_worst_window_fits_into_twelve_minutes(build, step, horizon, steps):
+    assert build(f"run.step={step}", f"run.horizon={horizon}").shape.window_steps == steps
+
+
+@pytest.mark.parametrize(
     ("dynamics", "process"),
     [
         ("{kind: gbm}", GBM),
@@ -117,6 +125,24 @@ def test_dynamics(build):
     assert arrays.volatility == pytest.approx([0.45 * MINUTES**0.5, 0.75 * MINUTES**0.5])
     assert arrays.drift == pytest.approx([0, -0.365 * MINUTES])
     assert arrays.cholesky == pytest.approx(np.array([[1, 0], [0.8, 0.6]]))
+
+
+@pytest.mark.parametrize("jumps", ["common: {%s}", "own: {ETH: {%s}}"])
+def test_jumps_that_can_be_drawn(build, jumps):
+    """Half a jump a step on average and no more, of each kind."""
+    spec = "dynamics={kind: jump_diffusion, " + jumps % "rate: %s, mean: 0%%, deviation: 1%%" + "}"
+    build(spec % "30/h")
+    with pytest.raises(ConfigError, match=r"rate: 0\.517 jumps are expected in a step .*at most 4"):
+        build(spec % "31/h")
+
+
+def test_limits_of_overlays_are_possible(build):
+    arrays = build(
+        "overlays=[{kind: depth, at: 0s, over: 3m, multiplier: 1e-6}, "
+        "{kind: price_shock, at: 5m, over: 10m, size: -50%, betas: {BTC: 7.2, ETH: -7.2}}]"
+    ).arrays
+    assert arrays.depth_level.min() == pytest.approx(1e-6)
+    assert arrays.shock.sum(axis=0) == pytest.approx(7.2 * np.log([0.5, 2.0]))
 
 
 def test_a_price_shock_is_spread_over_its_duration(build):
@@ -171,6 +197,15 @@ def test_standing_books(build):
     assert arrays.band[1] == pytest.approx([5, np.inf])
     assert arrays.hard_end[1] == pytest.approx([20, 30])
     assert arrays.alpha[1] == pytest.approx([1.05, 0.6])
+
+
+@pytest.mark.parametrize(("shape", "band"), [(1.05, "9.975%"), (1.1, "5.225%"), (2, "0.95%")])
+def test_widest_band_keeps_a_twentieth_of_the_density(build, shape, band):
+    given = [f"books.shape={shape}", "books.hard_end=30%", *BOOKS_AS_SET]
+    arrays = build(f"books.band={band}", *given).arrays
+    assert np.all(arrays.alpha + 2 * (1 - arrays.alpha) * arrays.band >= 0.05 * arrays.alpha * (1 - 1e-9))
+    with pytest.raises(ConfigError, match=r"books\.band: .* is too wide for shape"):
+        build(f"books.band={float(band[:-1]) + 0.002}%", *given)
 
 
 def test_never(build):

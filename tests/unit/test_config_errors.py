@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stress.compile import compile_config
 from stress.config import load, loads
 from stress.errors import CompileError, ConfigError, StressError
 
@@ -21,7 +22,7 @@ MESSAGES = CONFIGS / "bad" / "messages.txt"
 def message(name):
     """What is said to a bad config; paths as seen from tests/configs."""
     with pytest.raises(ConfigError) as refused:
-        load(os.path.join("bad", name))
+        compile_config(load(os.path.join("bad", name)))
     return str(refused.value)
 
 
