@@ -33,6 +33,7 @@ def summary(cube: xr.Dataset) -> dict[str, Any]:
     loss = {"component": "total"}
     return {
         "level": at,
+        "conditional_on": cube.attrs.get("conditional_on") or None,
         "n_path": int(one.n_path),
         "status": dict(zip(one.path_status.values.tolist(), one.status_count.values.tolist(), strict=True)),
         "loss": {
@@ -140,6 +141,10 @@ def tables(found: dict[str, Any], cube: xr.Dataset) -> RenderableType:
 def _tables(found: dict[str, Any], cube: xr.Dataset) -> Iterator[RenderableType]:
     level = f"{100 * found['level']:g}%"
     confidence = f"{100 * float(cube.attrs.get('confidence', 0.95)):g}%"
+    if found["conditional_on"]:
+        yield Text(
+            f"Given: {found['conditional_on']}. Every probability and level below is conditional on it."
+        )
     yield matrix(
         found, f"{level} expected shortfall of losses on forced positions, by venue and leverage tier"
     )

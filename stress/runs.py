@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernels.scenario import Scenario
-from stress.config import config_sha256, dump
+from stress.config import dump
+from stress.contents import cube_bytes, shard_bytes
 from stress.errors import BackendError, Interrupted, PathError, StoreError
 from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
-from stress.store import Range, RunFolder, publish, sealed, timestamp
+from stress.store import Range, RunFolder, publish, timestamp
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -341,50 +342,6 @@ def merged(folder: RunFolder, job: Job) -> Tally:
     for paths in job.shards:
         add_tally(total, read_arrays(folder.read(folder.shard(paths))))
     return total
-
-
-def shard_bytes(tally: Tally, job: Job, paths: Range) -> bytes:
-    """The file of a shard."""
-    from stress.cube import coordinates
-    from stress.io import SHARD_LEVEL, encode, tally_groups
-
-    groups = tally_groups(tally, coordinates(job.scenario.shape, job.config.measures.levels))
-    attributes = root_attributes(job) | {"first_path": str(paths[0]), "last_path": str(paths[1])}
-    return sealed(encode(groups, attributes, SHARD_LEVEL))
-
-
-def cube_bytes(job: Job, tally: Tally) -> bytes:
-    """The file of the cube."""
-    import xarray as xr
-
-    from stress.cube import coordinates, cube
-    from stress.io import encode, tally_groups
-    from stress.static_response import static_response
-
-    measures = job.config.measures
-    static = static_response(job.scenario)
-    dataset = cube(tally, job.scenario, job.name, measures.levels, measures.confidence, static)
-    about = job.config.about
-    attributes = {"title": about.title, "question": about.question, "confidence": measures.confidence}
-    groups = {
-        "/": dataset,
-        **tally_groups(tally, coordinates(job.scenario.shape, measures.levels)),
-        "config": xr.Dataset({"resolved": ((), dump(job.config))}),
-    }
-    return sealed(encode(groups, attributes | root_attributes(job) | {"n_paths": str(tally.n_path)}))
-
-
-def root_attributes(job: Job) -> dict[str, str]:
-    """What every HDF5 file of a run says of where it comes from."""
-    return {
-        "version": package_version(),
-        "config_sha256": config_sha256(job.config),
-        "kernels_sha256": kernels_sha256(),
-        "scenario_sha256": scenario_sha256(job.scenario),
-        "seed": str(job.config.run.seed),
-        "backend": job.backend,
-        "dtype": "float64" if job.backend == "numpy" else "float32",
-    }
 
 
 def ranges(n_path: int, size: int, first: int = 0) -> list[Range]:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from stress import cli
 from stress.report import digits, ends, money, percent, times
+from stress.runs import open_run
 from stress.store import RunFolder
 from stress.verify import verify
 from tests.disks import mounted
@@ -69,6 +70,21 @@ def test_run_prints_every_table(ran):
     rows = [line.split() for line in lines if line.startswith(("alpha ", "beta ", "all "))]
     assert len(rows) == 3 + 3 + 1 + 3
     assert "nan" not in done.stdout.lower()
+
+
+GIVEN = "bad news (-6% over 10m from 5m), volatility x2 for 20m from 5m, depth x0.7 for 10m from 5m on beta"
+
+
+def test_results_say_on_what_they_are_conditional(ran, verb, config, tmp_path):
+    done, folder = ran
+    words = " ".join(done.stdout.split())
+    assert words.startswith(f"Given: {GIVEN}. Every probability and level below is conditional on it.")
+    assert open_run(folder).attrs["conditional_on"] == GIVEN
+    run = ["run", config, *PATHS, "--out"]
+    assert json.loads(verb(*run, folder.parent, "--json"))["conditional_on"] == GIVEN
+    calm = ["--set", "overlays=[]"]
+    assert "Given:" not in verb(*run, tmp_path, *calm)
+    assert json.loads(verb(*run, tmp_path, *calm, "--json"))["conditional_on"] is None
 
 
 def test_run_as_json(ran, verb, config):

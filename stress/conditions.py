@@ -1,0 +1,30 @@
+"""On what the results of a run are conditional: the stress events that its config imposes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stress.units import DURATION, SHARE
+
+if TYPE_CHECKING:
+    from stress.config.overlay import Overlay
+    from stress.config.run import RunConfig
+
+
+def conditional_on(config: RunConfig) -> str:
+    """The overlays of a config in one line, in their order; empty where it has none.
+
+    "bad news (-6% over 10m from 5m), depth x0.7 for 10m from 5m on beta"
+    """
+    return ", ".join(_event(overlay) for overlay in config.overlays)
+
+
+def _event(overlay: Overlay) -> str:
+    at, over = DURATION.format(overlay.at), DURATION.format(overlay.over)
+    if overlay.kind == "price_shock":
+        what = f"{SHARE.format(overlay.size)} over {over} from {at}"
+        return f"{overlay.name} ({what})" if overlay.name else f"price shock of {what}"
+    where = [", ".join(getattr(overlay, key, None) or ()) for key in ("venues", "assets")]
+    places = "".join(f" on {names}" for names in where if names)
+    what = f"{overlay.kind} x{overlay.multiplier:g} for {over} from {at}{places}"
+    return f"{overlay.name} ({what})" if overlay.name else what
