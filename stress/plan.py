@@ -9,6 +9,7 @@ from kernels import engines
 from kernels.outcome import Layout
 from kernels.parts.histogram import N_BIN
 from stress.runs import BATCH, Job
+from stress.tally import bounded
 
 PROBE_SECONDS = 1.0
 BASE_BYTES = 180 << 20
@@ -43,7 +44,7 @@ def plan(job: Job, threads: int = 0) -> dict[str, Any]:
 
 def probe(job: Job, threads: int) -> float:
     """Seconds a path, from a few batches of growing size after a first one that warms up."""
-    engine = engines.Engine(job.backend, job.scenario)
+    engine, threads = engines.Engine(job.backend, job.scenario), bounded(threads)
     count, started = 2, time.perf_counter()
     while True:
         begun = time.perf_counter()

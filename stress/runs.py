@@ -91,7 +91,7 @@ def run(
     paths, seed, backend: in place of the config's
     out         : folder in which the run's own folder is made
     overrides   : texts like "run.step=15s", as for --set
-    threads     : 0 for all cores; results do not depend on it
+    threads     : 0 for all cores, at most 256 and four a core; results do not depend on it
     allow_failed: share of paths that may fail before the run is stopped
     progress    : called with (paths done, paths in all)
     stop        : asked now and then; true ends the run with `Interrupted`, its finished shards kept
@@ -301,8 +301,9 @@ def compute(
 ) -> Tally:
     """The tally of a range of paths, in batches; `Interrupted` when `stop` says so."""
     from kernels import engines
-    from stress.tally import Tally
+    from stress.tally import Tally, bounded
 
+    threads = bounded(threads)
     tally, (first, last) = Tally(job.scenario.shape), paths
     engine = engines.Engine(job.backend, job.scenario)
     for start, end in ranges(last - first + 1, BATCH[job.backend], first):

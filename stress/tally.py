@@ -6,6 +6,7 @@ shards, any number of threads and any order give the same bits.
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 
 import numpy as np
@@ -14,6 +15,7 @@ from kernels.outcome import COUNTERS, FAILED, STATUS, Layout
 from kernels.parts import histogram
 from kernels.parts.histogram import histogram_numpy
 from kernels.scenario import ScenarioShape
+from stress.errors import ConfigError
 
 N_WORST = 64
 """Worst paths kept, over all venues and per venue."""
@@ -22,6 +24,8 @@ N_FAILED = 64
 """Identities of failed paths kept, the first ones."""
 
 NO_PATH = -1
+
+THREADS_PER_CORE, MOST_THREADS = 4, 256
 
 REST = ("n_path", "sums", "squares", "worst_loss", "worst_path", "status", "failed_path", "counters")
 """Attributes of a tally besides its histograms."""
@@ -115,7 +119,7 @@ class Tally:
             return histogram_numpy.add(*arrays)
         from kernels import _fused
 
-        return _fused.tally_add(*arrays, n_thread)
+        return _fused.tally_add(*arrays, bounded(n_thread))
 
     def _note_failed(self, path) -> None:
         self.failed_path = np.sort(np.concatenate([self.failed_path, path]))[:N_FAILED]
@@ -126,6 +130,15 @@ class Tally:
         path[loss == 0] = NO_PATH
         order = np.lexsort((path, -loss))[:N_WORST]
         self.worst_loss[venue], self.worst_path[venue] = loss[order], path[order]
+
+
+def bounded(threads: int) -> int:
+    """Threads to start where so many are asked for: no more than can be of use. 0 stays 0, all cores."""
+    if threads < 0:
+        raise ConfigError(
+            f"threads cannot be {threads} (none is the least). Take 0 for all cores."
+        )
+    return min(threads, THREADS_PER_CORE * (os.cpu_count() or 1), MOST_THREADS)
 
 
 def _largest(values):

@@ -196,6 +196,14 @@ def test_two_processes_that_start_one_run_do_it_no_harm(config, finished, tmp_pa
         assert verify(RunFolder(folder)).problems == []
 
 
+def test_threads_beyond_use_are_not_started(config, tmp_path):
+    job = prepare(config, ["run.paths=20"])
+    tallies = [runs.compute(job, (0, 19), threads) for threads in (1, 10**9)]
+    assert compare_tallies(*tallies) == []
+    with pytest.raises(ConfigError, match="threads cannot be -1"):
+        stress.run(config, paths=20, out=tmp_path, threads=-1)
+
+
 def test_progress_counts_paths(config, tmp_path):
     seen = []
     stress.run(
