@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,8 @@ class Builder:
             cells[undefined] = NOTHING
         for statistic, measure in STATISTICS.items():
             by_level = "level" in definitions()["statistics"][statistic].get("dims", ())
-            self.add(f"{field}_{statistic}", self.estimate(cells, partial(measure, self), by_level))
+            found = self.estimate(cells, partial(measure, self), by_level)
+            self.add(f"{field}_{statistic}", found, self._warning(cells) if statistic == "es" else {})
 
     def estimate(self, cells, measure: Callable[[Distribution], Estimate], by_level=False) -> Estimate:
         """One measure of every cell, [*cells, level?]."""
@@ -117,15 +119,20 @@ class Builder:
         parts = ("value", "lower", "upper")
         return Estimate(*(np.array([getattr(e, p) for e in found]).reshape(shape) for p in parts))
 
-    def add(self, name: str, values: Estimate | np.ndarray) -> None:
-        """One variable, and the ends of its interval if it is an estimate."""
+    def add(
+        self, name: str, values: Estimate | np.ndarray, warning: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """One variable, and the ends of its interval if it is an estimate.
+
+        warning: attributes in addition to those of fields.yml
+        """
         attributes = describe(name)
         dims = attributes.pop("dims")
         if not isinstance(values, Estimate):
             self.variables[name] = self._variable(dims, values, attributes)
             return
         attributes["ancillary_variables"] = f"{name}_lower {name}_upper"
-        attributes |= self._warning(name)
+        attributes |= warning
         self.variables[name] = self._variable(dims, values.value, attributes)
         for end, bound in (("lower", values.lower), ("upper", values.upper)):
             self.variables[f"{name}_{end}"] = self._variable(dims, bound, describe_bound(attributes, end))
@@ -140,11 +147,11 @@ class Builder:
                 values = np.pad(values, padding, constant_values=np.nan)
         return xr.Variable(("scenario", *dims), values[None], attributes)
 
-    def _warning(self, name: str) -> dict[str, str]:
-        if not name.endswith("_es"):
-            return {}
-        few = [f"{level:.6g}" for level in self.levels if n_beyond(self.n_path, level) < FEW]
-        if not few:
+    def _warning(self, cells: np.ndarray) -> dict[str, str]:
+        """What to say where few paths lie beyond a level: of those that count in the smallest cell."""
+        n_path = min((values.n for values in cells.ravel() if values.n), default=0)
+        few = [f"{level:.6g}" for level in self.levels if n_beyond(n_path, level) < FEW]
+        if not few or not n_path:
             return {}
         levels = ", ".join(few)
         return {"warning": f"fewer than {FEW} paths lie beyond level {levels}: intervals are a rough guide"}

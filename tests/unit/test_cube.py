@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from kernels.outcome import FIELDS, Layout
+from kernels.outcome import COUNTERS, FIELDS, Layout
 from stress import cube as cubes
 from stress.cube import ALL, cube, definitions, describe, names
 from stress.errors import StoreError
 from stress.io import check_format, compare_tallies, encode, open_group, read_tally, tally_groups
+from stress.tally import Tally
 from tests import samples
 
 LEVELS = (0.9, 0.99, 0.999)
@@ -129,6 +130,18 @@ def test_conditional_fields_count_their_paths_only(made):
 
 def test_few_paths_beyond_a_level_are_warned_of(made):
     assert made.loss_es.attrs["warning"].startswith("fewer than 50 paths lie beyond level 0.9, 0.99, 0.999")
+
+
+def test_the_warning_counts_the_paths_of_the_statistic():
+    few = samples.rows(0, 2000)
+    layout = Layout(samples.SHAPE)
+    layout.view(few, "exhaustion_time")[30:, 1] = 0
+    tally = Tally(samples.SHAPE)
+    tally.add_batch(0, few, np.zeros(2000, np.uint32), np.zeros(len(COUNTERS), np.int64))
+    made = cube(tally, scenario(), "sample", LEVELS, 0.95, STATIC)
+    assert "beyond level 0.99, 0.999:" in made.loss_es.attrs["warning"]
+    assert "beyond level 0.9, 0.99, 0.999:" in made.exhaustion_time_es.attrs["warning"]
+    assert "warning" not in made.exhaustion_time_var.attrs
 
 
 def test_file_reads_back_the_same(made, data):
