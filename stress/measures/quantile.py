@@ -32,8 +32,8 @@ def quantile(values: Distribution, levels: Sequence[float], confidence: float) -
 def order_statistic(values: Distribution, rank) -> np.ndarray:
     """The values of given ranks, 1 the smallest: same shape as `rank`; 0 before and inf past the ends.
 
-    The middle of where a value can lie: never further off than half a bin, and exact for a value that
-    is alone. Below the first octave, and above the last one, the mean of the bin.
+    The middle of where a value can lie: within the octaves never further off than half a bin, and exact
+    for a value that is alone. Below the first octave, and above the last one, the mean of the bin.
     """
     lowest, highest = order_bounds(values, rank)
     place = _place(values, rank)
