@@ -28,7 +28,7 @@ def cube_bytes(job: Job, tally: Tally) -> bytes:
     import xarray as xr
 
     from stress.conditions import conditional_on
-    from stress.cube import coordinates, cube
+    from stress.cube import coordinates, cube, describe_group
     from stress.io import encode, tally_groups
     from stress.static_response import static_response
 
@@ -41,7 +41,7 @@ def cube_bytes(job: Job, tally: Tally) -> bytes:
     groups = {
         "/": dataset,
         **tally_groups(tally, coordinates(job.scenario.shape, measures.levels)),
-        "config": xr.Dataset({"resolved": ((), dump(job.config))}),
+        "config": describe_group("config", xr.Dataset({"resolved": ((), dump(job.config))})),
     }
     return sealed(encode(groups, attributes | root_attributes(job) | {"n_paths": str(tally.n_path)}))
 

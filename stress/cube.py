@@ -135,7 +135,9 @@ class Builder:
         attributes |= warning
         self.variables[name] = self._variable(dims, values.value, attributes)
         for end, bound in (("lower", values.lower), ("upper", values.upper)):
-            self.variables[f"{name}_{end}"] = self._variable(dims, bound, describe_bound(attributes, end))
+            self.variables[f"{name}_{end}"] = self._variable(
+                dims, bound, describe_bound(name, attributes, end, self.confidence)
+            )
 
     def _variable(self, dims: Sequence[str], values, attributes: dict[str, Any]) -> xr.Variable:
         values = np.asarray(values)
@@ -159,15 +161,8 @@ class Builder:
     def dataset(self, name: str) -> xr.Dataset:
         """All variables, with the coordinates that they use."""
         used = {dim for variable in self.variables.values() for dim in variable.dims}
-        known = definitions()["coordinates"]
-        attributes = {
-            dim: {"long_name": e["long_name"], "definition": e["definition"]} for dim, e in known.items()
-        }
-        for dim, entry in known.items():
-            if entry["unit"]:
-                attributes[dim]["units"] = entry["unit"]
         coords = {"scenario": [name]} | {dim: v for dim, v in self.labels.items() if dim in used}
-        variables = {dim: xr.Variable(dim, values, attributes[dim]) for dim, values in coords.items()}
+        variables = {dim: xr.Variable(dim, values, describe_label(dim)) for dim, values in coords.items()}
         return xr.Dataset(self.variables, variables)
 
 
@@ -269,9 +264,34 @@ def describe(name: str) -> dict[str, Any]:
     return found | ({"references": statistic["reference"]} if "reference" in statistic else {})
 
 
-def describe_bound(attributes: dict[str, Any], end: str) -> dict[str, Any]:
-    """Attributes of the end of an interval."""
-    return {"units": attributes["units"], "long_name": f"{attributes['long_name']}, {end} end of interval"}
+def describe_bound(name: str, attributes: dict[str, Any], end: str, confidence: float) -> dict[str, Any]:
+    """Attributes of the end of an interval: of what, and at which confidence."""
+    return {
+        "units": attributes["units"],
+        "long_name": f"{attributes['long_name']}, {end} end of interval",
+        "definition": f"{end.capitalize()} end of the {100 * confidence:.6g}% confidence interval of {name}. "
+        f"{name}: {attributes['definition']}",
+        "confidence": confidence,
+    }
+
+
+def describe_label(dim: str) -> dict[str, str]:
+    """Attributes of a coordinate, from fields.yml."""
+    entry = definitions()["coordinates"][dim]
+    units = {"units": entry["unit"]} if entry["unit"] else {}
+    return {"long_name": entry["long_name"], "definition": entry["definition"]} | units
+
+
+def describe_group(group: str, dataset: xr.Dataset) -> xr.Dataset:
+    """A dataset of one of the groups beside the cube, with what fields.yml says of its variables."""
+    known = definitions()["groups"][group]
+    for name, variable in dataset.variables.items():
+        if name in dataset.coords and name not in known:
+            variable.attrs |= describe_label(str(name))
+        else:
+            entry = known[name]
+            variable.attrs |= {"units": entry["unit"], "definition": entry["definition"]}
+    return dataset
 
 
 def names() -> Iterator[str]:

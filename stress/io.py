@@ -18,6 +18,7 @@ import xarray as xr
 from kernels.outcome import FIELDS
 from kernels.parts import histogram
 from kernels.scenario import ScenarioShape
+from stress.cube import describe_group
 from stress.errors import StoreError
 from stress.tally import REST, Tally
 
@@ -175,8 +176,8 @@ def tally_groups(tally: Tally, labels: Mapping[str, Any]) -> dict[str, xr.Datase
         {"loss": (("venue", "rank"), tally.worst_loss), "path": (("venue", "rank"), tally.worst_path)},
         coords={key: labels[key] for key in ("venue", "rank")},
     )
-    worst["loss"].attrs["units"] = "USD"
-    return {"tally": tables, "status": status, "worst": worst}
+    groups = {"tally": tables, "status": status, "worst": worst}
+    return {name: describe_group(name, dataset) for name, dataset in groups.items()}
 
 
 def compact(values: np.ndarray) -> np.ndarray:

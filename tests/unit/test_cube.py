@@ -46,8 +46,7 @@ def data(made, tally):
 
 def test_every_name_is_there_and_no_other(made):
     ends = {f"{name}_{end}" for name in made for end in ("lower", "upper") if f"{name}_lower" in made}
-    elsewhere = {"failed_path", "worst_loss", "worst_path"}
-    assert set(map(str, made)) - ends == set(names()) - elsewhere
+    assert set(map(str, made)) - ends == set(names())
 
 
 def test_fields_are_those_of_the_row():
@@ -60,12 +59,24 @@ def test_fields_are_those_of_the_row():
 def test_everything_is_described(made):
     for name, variable in made.variables.items():
         assert variable.attrs["long_name"], name
+        assert variable.attrs["definition"], name
         if name not in ("scenario", *made.coords):
             assert "units" in variable.attrs, name
     for name in made:
         if linked := made[name].attrs.get("ancillary_variables"):
             assert linked.split() == [f"{name}_lower", f"{name}_upper"]
-            assert made[name].attrs["definition"]
+            for end in linked.split():
+                assert f"end of the 95% confidence interval of {name}. " in made[end].attrs["definition"]
+                assert made[end].attrs["confidence"] == 0.95
+
+
+@pytest.mark.parametrize("group", ["tally", "status", "worst"])
+def test_groups_are_described(data, group):
+    seen = open_group(data, group)
+    for name, variable in seen.variables.items():
+        assert variable.attrs["definition"], name
+        assert "units" in variable.attrs or name in seen.coords, name
+    assert set(definitions()["groups"][group]) <= set(map(str, seen.variables))
 
 
 def test_unknown_names_are_refused(tally):

@@ -77,6 +77,7 @@ def test_cube_of_a_run(finished):
         stress.open_run(finished.path, "config").resolved.item()
         == (finished.path / "resolved.yaml").read_text()
     )
+    assert stress.open_run(finished.path, "config").resolved.attrs["definition"]
     assert stress.open_run(finished.path, "worst").path[-1, 0] >= 0
 
 
