@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stress.errors import ConfigError, StressError
+from stress.errors import ConfigError, Problem, StressError
 
 app = typer.Typer(
     name="stress",
@@ -45,17 +45,28 @@ def main() -> None:
         app()
     except StressError as error:
         if "--json" in sys.argv[1:]:
-            problems = [str(problem) for problem in getattr(error, "problems", ())]
-            print(
-                json.dumps(
-                    {"error": str(error), "problems": problems, "exit_code": error.exit_code}, indent=2
-                )
-            )
+            problems = [as_object(problem) for problem in getattr(error, "problems", ())]
+            show_json({"error": str(error), "problems": problems, "exit_code": error.exit_code})
         print(f"{'' if isinstance(error, ConfigError) else 'stress: '}{error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def as_object(problem: Problem) -> dict[str, Any]:
+    """A problem with a config for JSON; file, line and column are null where it is in none."""
+    place = problem.place
+    return {
+        "file": place.file if place else None,
+        "line": place.line if place and place.line else None,
+        "column": place.column if place and place.line else None,
+        "path": problem.path,
+        "problem": problem.problem,
+        "why": problem.why,
+        "suggestion": problem.suggestion,
+        "text": str(problem),
+    }
 
 
 def overrides(
@@ -166,14 +177,15 @@ def work(begin, job, as_json: bool, folder: Path) -> None:
     from stress.runs import complete
     from stress.store import RunFolder
 
+    rest = at_rest(job)
     if not as_json:
         header(job)
-        warn_at_rest(at_rest(job))
+        warn_at_rest(rest)
     if complete(RunFolder(folder), job):
         print("Finished before: nothing is computed again.", file=sys.stderr)
     with stop_on_signals() as stop, Bar(job.scenario.shape.n_step) as bar:
         finished = begin(progress=bar.update, stop=stop)
-    report(finished.path, as_json, bar.seconds)
+    report(finished.path, as_json, bar.seconds, rest)
 
 
 def header(job) -> None:
@@ -200,21 +212,28 @@ def at_rest(job) -> dict[str, Any]:
     }
 
 
+def warnings_at_rest(found: dict[str, Any]) -> list[str]:
+    """What to say of a market that falls by itself."""
+    return [f"the market is supercritical at rest: {found['reason']}"] if found["supercritical"] else []
+
+
 def warn_at_rest(found: dict[str, Any]) -> None:
-    if found["supercritical"]:
-        print(f"Warning: the market is supercritical at rest: {found['reason']}", file=sys.stderr)
+    for warning in warnings_at_rest(found):
+        print(f"Warning: {warning}", file=sys.stderr)
 
 
-def report(path: Path, as_json: bool, seconds: float | None = None) -> None:
+def report(
+    path: Path, as_json: bool, seconds: float | None = None, rest: dict[str, Any] | None = None
+) -> None:
     """Print what a run found, and where it is."""
     from stress.report import status_line, summary, write
     from stress.runs import open_run
 
-    cube = open_run(path)
-    found = summary(cube)
+    found = summary(open_run(path))
     if as_json:
+        found["warnings"] += warnings_at_rest(rest) if rest else []
         return show_json({"path": str(path), "cube": str(path / "cube.h5"), "seconds": seconds, **found})
-    print(f"\n{write(found, cube)}\n")
+    print(f"\n{write(found)}\n")
     print(status_line(found))
     print(f"{path / 'cube.h5'}: all of it, for xarray, R, MATLAB or any reader of HDF5")
 

@@ -30,28 +30,43 @@ def summary(cube: xr.Dataset) -> dict[str, Any]:
     at = tail_level(cube)
     one = cube.isel(scenario=0)
     tail = one.sel(level=at)
-    loss = {"component": "total"}
+    venues = one.venue.values.tolist()
     return {
-        "level": at,
+        "name": str(one.scenario.item()),
+        **{key: cube.attrs.get(key) for key in ("seed", "backend", "config_sha256")},
+        "confidence": float(cube.attrs.get("confidence", 0.95)),
         "conditional_on": cube.attrs.get("conditional_on") or None,
+        "warnings": [warning] if (warning := cube["loss_es"].attrs.get("warning")) else [],
+        "level": at,
         "n_path": int(one.n_path),
         "status": dict(zip(one.path_status.values.tolist(), one.status_count.values.tolist(), strict=True)),
         "loss": {
             venue: {
-                tier: {
-                    "mean": interval(one, "loss_mean", venue=venue, tier=tier, **loss),
-                    "var": interval(tail, "loss_var", venue=venue, tier=tier, **loss),
-                    "es": interval(tail, "loss_es", venue=venue, tier=tier, **loss),
-                }
+                tier: _loss_numbers(one, tail, venue=venue, tier=tier, component="total")
                 for tier in one.tier.values.tolist()
             }
-            for venue in one.venue.values.tolist()
+            for venue in venues
         },
-        "venues": {venue: _venue_numbers(one, tail, venue) for venue in one.venue.values.tolist()},
+        "components": {
+            venue: {
+                component: _loss_numbers(one, tail, venue=venue, tier=ALL, component=component)
+                for component in one.component.values.tolist()
+            }
+            for venue in venues
+        },
+        "venues": {venue: _venue_numbers(one, tail, venue) for venue in venues},
         "assets": {
             asset: _asset_numbers(one, tail, asset) for asset in one.asset.values.tolist() if asset != ALL
         },
         "critical_shock": plain(float(one.critical_shock)),
+    }
+
+
+def _loss_numbers(one: xr.Dataset, tail: xr.Dataset, **at: str) -> dict[str, Any]:
+    return {
+        "mean": interval(one, "loss_mean", **at),
+        "var": interval(tail, "loss_var", **at),
+        "es": interval(tail, "loss_es", **at),
     }
 
 
@@ -133,14 +148,14 @@ def ends(number: dict[str, float | None], show: Show = money) -> str:
     return f"{lower.removesuffix(same).lstrip('$')}–{upper.lstrip('$')}"
 
 
-def tables(found: dict[str, Any], cube: xr.Dataset) -> RenderableType:
+def tables(found: dict[str, Any]) -> RenderableType:
     """All tables, one below the other."""
-    return Group(*_spaced(_tables(found, cube)))
+    return Group(*_spaced(_tables(found)))
 
 
-def _tables(found: dict[str, Any], cube: xr.Dataset) -> Iterator[RenderableType]:
+def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
     level = f"{100 * found['level']:g}%"
-    confidence = f"{100 * float(cube.attrs.get('confidence', 0.95)):g}%"
+    confidence = f"{100 * found['confidence']:g}%"
     if found["conditional_on"]:
         yield Text(
             f"Given: {found['conditional_on']}. Every probability and level below is conditional on it."
@@ -152,9 +167,13 @@ def _tables(found: dict[str, Any], cube: xr.Dataset) -> Iterator[RenderableType]
     note = f"with {confidence} intervals"
     yield losses(venues, "venue", f"Losses by venue, {note}", level)
     yield losses(found["loss"][ALL], "tier", f"Losses by leverage tier, all venues, {note}", level)
+    yield payers(
+        found,
+        "Who paid, mean: deficit = fund draw + ADL + bad debt",
+    )
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)
-    if warning := cube["loss_es"].attrs.get("warning"):
+    for warning in found["warnings"]:
         yield Text(f"Note: {warning}.", style="yellow")
 
 
@@ -203,6 +222,15 @@ def losses(rows: dict[str, Any], head: str, title: str, level: str) -> Table:
     for name, numbers in rows.items():
         cells = ((money(numbers[key]["value"]), ends(numbers[key])) for key in ("mean", "var", "es"))
         add_row(made, name, *(cell for pair in cells for cell in pair))
+    return made
+
+
+def payers(found: dict[str, Any], title: str) -> Table:
+    """Mean of every component of loss, one row a venue."""
+    components = list(found["components"][ALL])
+    made = table(title, "venue", *(name.replace("adl", "ADL").replace("_", " ") for name in components))
+    for venue, numbers in found["components"].items():
+        add_row(made, venue, *(money(numbers[component]["mean"]["value"]) for component in components))
     return made
 
 
@@ -259,11 +287,11 @@ def status_line(found: dict[str, Any]) -> str:
     return f"{found['n_path']:,} paths: " + "; ".join(parts)
 
 
-def write(found: dict[str, Any], cube: xr.Dataset) -> str:
+def write(found: dict[str, Any]) -> str:
     """The tables as text: as wide as they need, in colour only for a terminal."""
     screen = Console(highlight=False)
     if not screen.is_terminal:
         screen = Console(highlight=False, width=WIDTH)
     with screen.capture() as captured:
-        screen.print(tables(found, cube))
+        screen.print(tables(found))
     return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())

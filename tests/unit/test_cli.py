@@ -56,6 +56,7 @@ def test_run_prints_every_table(ran):
         "99% expected shortfall of losses on forced positions, by venue and leverage tier",
         "Losses by venue, with 95% intervals",
         "Losses by leverage tier, all venues, with 95% intervals",
+        "Who paid, mean: deficit = fund draw + ADL + bad debt",
         "Forced selling and insurance funds, with 95% intervals",
         "Largest falls of prices, with 95% intervals",
     ):
@@ -68,7 +69,7 @@ def test_run_prints_every_table(ran):
     assert max(map(len, lines)) <= 132
     assert not any(line.endswith(" ") for line in lines)
     rows = [line.split() for line in lines if line.startswith(("alpha ", "beta ", "all "))]
-    assert len(rows) == 3 + 3 + 1 + 3
+    assert len(rows) == 3 + 3 + 1 + 3 + 3
     assert "nan" not in done.stdout.lower()
 
 
@@ -96,6 +97,21 @@ def test_run_as_json(ran, verb, config):
     assert loss["lower"] <= loss["value"]
     assert set(found["venues"]["alpha"]["exhaustion_probability"]) == {"value", "lower", "upper"}
     assert set(found["assets"]) == {"BTC", "ETH"}
+    manifest = RunFolder(folder).manifest()
+    assert (found["name"], found["seed"], found["backend"]) == ("small", "20251010", manifest["backend"])
+    assert found["confidence"] == 0.95
+    assert len(found["config_sha256"]) == 64
+    assert any("fewer than 50 paths" in warning for warning in found["warnings"])
+    paid = {name: numbers["mean"]["value"] for name, numbers in found["components"]["all"].items()}
+    assert paid["total"] == pytest.approx(paid["margin_lost"] + paid["deficit"], rel=1e-6)
+    assert paid["deficit"] == pytest.approx(paid["fund_draw"] + paid["adl"] + paid["bad_debt"], rel=1e-6)
+    assert found["components"]["all"]["total"] == found["loss"]["all"]["all"]
+
+
+def test_a_market_that_falls_by_itself_is_warned_of():
+    found = {"supercritical": True, "reason": "books are thin"}
+    assert cli.warnings_at_rest(found) == ["the market is supercritical at rest: books are thin"]
+    assert cli.warnings_at_rest({"supercritical": False}) == []
 
 
 def test_status_and_verify(ran, verb):
@@ -155,7 +171,7 @@ def test_devices_and_schema(verb):
     assert json.loads(verb("schema"))["$defs"]
 
 
-def test_bad_config_ends_with_two_and_leaves_nothing(tmp_path, config):
+def test_bad_config_ends_with_two_and_leaves_nothing(tmp_path, config, root):
     done = stress(
         "run",
         config,
@@ -174,11 +190,18 @@ def test_bad_config_ends_with_two_and_leaves_nothing(tmp_path, config):
     as_json = stress("check", tmp_path, "--json")
     assert as_json.returncode == 2
     assert json.loads(as_json.stdout)["problems"]
+    bad = stress("check", root / "tests" / "configs" / "bad" / "no_unit.yaml", "--json")
+    (problem, *_) = json.loads(bad.stdout)["problems"]
+    assert problem["file"].endswith("no_unit.yaml")
+    assert problem["line"] > 0 < problem["column"]
+    assert {"path", "problem", "why", "suggestion"} < set(problem)
+    assert problem["text"] in json.loads(bad.stdout)["error"]
 
 
 def test_usage_errors_end_with_two(config):
     for arguments in (["run"], ["fly"], ["run", config, "--speed", "9"], ["run", config, "--threads", "-1"]):
-        assert stress(*arguments).returncode == 2
+        done = stress(*arguments, "--json")
+        assert (done.returncode, done.stdout) == (2, "")
 
 
 def test_missing_backend_ends_with_three(config, monkeypatch, tmp_path):
