@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ from stress.errors import ConfigError, Problem, StressError
 
 app = typer.Typer(
     name="stress",
-    help="Stress tests of liquidation cascades in leveraged crypto markets.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +40,7 @@ Out = Annotated[Path, typer.Option(help="Where the run's folder is made.", metav
 
 def main() -> None:
     """Entry point: errors of the user's in a sentence, our own with a traceback."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # the end of a reader ends us without a word
     try:
         app()
     except StressError as error:
@@ -49,9 +49,6 @@ def main() -> None:
             show_json({"error": str(error), "problems": problems, "exit_code": error.exit_code})
         print(f"{'' if isinstance(error, ConfigError) else 'stress: '}{error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 def as_object(problem: Problem) -> dict[str, Any]:
@@ -79,6 +76,23 @@ def overrides(
 
 def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        from stress.provenance import package_version
+
+        print(f"stress {package_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=show_version, help="Print the version.")
+    ] = False,
+) -> None:
+    """Stress tests of liquidation cascades in leveraged crypto markets."""
 
 
 @app.command()

@@ -154,6 +154,8 @@ def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
 
     path = Path(path)
     file = path / "cube.h5" if path.is_dir() else path
+    if not file.is_file() and not RunFolder(path).exists:
+        raise RunFolder(path).absent()
     if path.is_dir() and not file.is_file():
         raise StoreError(
             f"there is no cube.h5 in {path} (no run was finished there). Try `stress resume {path}`."

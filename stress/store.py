@@ -80,21 +80,25 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+ELSEWHERE = "begin a run in another folder (`stress run --out`)"
+WRITABLE = "Give a folder that you may write to (`stress run --out`)"
+NOT_A_FILE = "Give a folder, not a file (`stress run --out`)"
+
 ADVICE = {
-    errno.ENOSPC: "Free some space, or give another folder with --out",
-    errno.EDQUOT: "Free some of your quota, or give another folder with --out",
+    errno.ENOSPC: f"Free some space, or {ELSEWHERE}",
+    errno.EDQUOT: f"Free some of your quota, or {ELSEWHERE}",
     errno.EFBIG: "Raise the limit on file sizes (ulimit -f), or make shards smaller (run.shard_paths)",
-    errno.EACCES: "Give a folder that you may write to with --out",
-    errno.EPERM: "Give a folder that you may write to with --out",
-    errno.EROFS: "Give a folder that you may write to with --out",
-    errno.ENOTDIR: "Give a folder with --out, not a file",
-    errno.EEXIST: "Give a folder with --out, not a file",
+    errno.EACCES: WRITABLE,
+    errno.EPERM: WRITABLE,
+    errno.EROFS: WRITABLE,
+    errno.ENOTDIR: NOT_A_FILE,
+    errno.EEXIST: NOT_A_FILE,
 }
 
 
 def refused(path: Path, error: OSError) -> StoreError:
     """The error for a file or folder that could not be written."""
-    advice = ADVICE.get(error.errno or 0, "Give another folder with --out")
+    advice = ADVICE.get(error.errno or 0, f"Try again, or {ELSEWHERE}")
     reason = (error.strerror or str(error)).lower()
     return StoreError(f"{path} cannot be written ({reason}). {advice}; finished shards are kept.")
 
@@ -149,14 +153,23 @@ class RunFolder:
         try:
             manifest = json.loads(file.read_text("utf-8"))
             checksum = manifest.pop("sha256")
-        except FileNotFoundError:
-            raise StoreError(f"{self.path} is not the folder of a run (there is no run.json in it)") from None
+        except (FileNotFoundError, NotADirectoryError):
+            raise self.absent() from None
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise StoreError(f"{file} is damaged ({error})") from error
         body = json.dumps(manifest, indent=2, ensure_ascii=False)
         if hashlib.sha256(body.encode()).hexdigest() != checksum:
             raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
         return manifest
+
+    def absent(self) -> StoreError:
+        """The error where there is no run."""
+        what = (
+            "is not the folder of a run (there is no run.json in it)"
+            if self.path.is_dir()
+            else ("is a file, not the folder of a run" if self.path.exists() else "does not exist")
+        )
+        return StoreError(f"there is no run here: {self.path} {what}")
 
     def text(self, name: str) -> str:
         """One of the two configs; `StoreError` if it is not what it was."""
@@ -185,6 +198,8 @@ class RunFolder:
             return unsealed(path.read_bytes())
         except (OSError, ValueError) as error:
             reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            if not self.exists:
+                raise StoreError(f"{path} is no file of a run, or it is damaged ({reason})") from error
             raise StoreError(
                 f"{path} is damaged ({reason}). Delete it and `stress resume {self.path}` makes it again."
             ) from error

@@ -1,6 +1,7 @@
 """The command: what it prints, what it writes, with which exit code it ends."""
 
 import json
+import signal
 import subprocess
 import sys
 from shutil import copytree
@@ -9,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from stress import cli
+from stress.errors import StoreError
+from stress.provenance import package_version
 from stress.report import digits, ends, money, percent, times
 from stress.runs import open_run
 from stress.store import RunFolder
@@ -251,16 +254,36 @@ def test_an_unwritable_folder_ends_with_four(config, tmp_path):
         done = stress("run", config, *PATHS, "--out", tmp_path / "results")
     assert done.returncode == 4
     assert "read-only file system" in done.stderr
-    assert "Give a folder that you may write to with --out" in done.stderr
+    assert "Give a folder that you may write to (`stress run --out`)" in done.stderr
 
 
-def test_a_closed_pipe_is_no_error(config):
-    done = subprocess.run(
-        f"{sys.executable} -m stress show {config} | head -1; exit ${{PIPESTATUS[0]}}",
-        shell=True, executable="/bin/bash", capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.stderr == ""
-    assert done.returncode == 0
+def test_a_closed_pipe_is_no_error(config, ran):
+    for arguments in (f"show {config}", f"status {ran[1]}"):
+        done = subprocess.run(
+            f"{sys.executable} -m stress {arguments} | true; exit ${{PIPESTATUS[0]}}",
+            shell=True, executable="/bin/bash", capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.stderr == ""
+        assert done.returncode == 128 + signal.SIGPIPE
+
+
+def test_version_and_help():
+    assert stress("--version").stdout == f"stress {package_version()}\n"
+    assert "Stress tests of liquidation cascades" in stress("--help").stdout
+
+
+def test_where_there_is_no_run(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for arguments in (["status", tmp_path / "notes.txt"], ["status", tmp_path], ["resume", tmp_path / "x"]):
+        done = stress(*arguments)
+        assert done.returncode == 4
+        assert "there is no run here" in done.stderr
+        assert "elete" not in done.stderr
+    for path in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(StoreError, match="there is no run here"):
+            open_run(path)
+    with pytest.raises(StoreError, match=r"notes\.txt is no file of a run, or it is damaged"):
+        open_run(tmp_path / "notes.txt")
 
 
 def test_runs_from_any_folder(config, tmp_path):

@@ -123,7 +123,7 @@ def test_a_folder_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
 
 def test_out_that_is_a_file(tmp_path):
     (tmp_path / "deep").write_text("")
-    with pytest.raises(StoreError, match="Give a folder with --out, not a file"):
+    with pytest.raises(StoreError, match=r"Give a folder, not a file \(`stress run --out`\)"):
         folder_in(tmp_path)
 
 
