@@ -114,6 +114,9 @@ def start(
     stop: Stop | None = None,
 ) -> Run:
     """Run a job in a folder below `out`; see `run`."""
+    from stress.tally import bounded
+
+    threads = bounded(threads)
     folder = RunFolder(Path(out) / job.folder)
     if folder.exists and complete(folder, job := reopen(folder)):
         return Run(folder.path)

@@ -203,6 +203,7 @@ def test_threads_beyond_use_are_not_started(config, tmp_path):
     assert compare_tallies(*tallies) == []
     with pytest.raises(ConfigError, match="threads cannot be -1"):
         stress.run(config, paths=20, out=tmp_path, threads=-1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_progress_counts_paths(config, tmp_path):
