@@ -135,9 +135,7 @@ class Tally:
 def bounded(threads: int) -> int:
     """Threads to start where so many are asked for: no more than can be of use. 0 stays 0, all cores."""
     if threads < 0:
-        raise ConfigError(
-            f"threads cannot be {threads} (none is the least). Take 0 for all cores."
-        )
+        raise ConfigError(f"threads cannot be {threads} (none is the least). Take 0 for all cores.")
     return min(threads, THREADS_PER_CORE * (os.cpu_count() or 1), MOST_THREADS)
 
 
