@@ -266,7 +266,7 @@ class Engine {
         m.fundamental = c.fundamental;
         m.q = c.q;
         w.price = fma(splat(PERCENT), moved, splat(c.fundamental));
-        w.lowest = -LARGEST;
+        w.lowest = -1e30f;  // unknown: the index is summed
         m.behind = false;
         for (int side = 0; side < 2; ++side)
             if (c.live[side]) execute(m, w.asset, side, c, fill);

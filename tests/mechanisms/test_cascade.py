@@ -118,3 +118,14 @@ def test_assets_do_not_touch_each_other(engine):
     assert np.array_equal(done.fall[0, :, 0], [0, alone.fall[0, 0, 0], 0])
     ratio = alone.branching_ratio[0, 0]
     assert np.array_equal(done.branching_ratio[0], [0, ratio, 0, ratio])
+
+
+def test_an_index_that_falls_past_the_table_is_recorded_alike():
+    """The mark ends beyond the last edge of the distance table, 98% down, with books moved in every step."""
+    scenario = quiet(
+        n_step=3, depth=1e9, refill=0.9, shock=[[-2.0], [-2.2], [-0.3]],
+        forced={(0, LONG, 0, 0, 0): uniform(1e8, 1 / 4, 4.0)},
+    )  # fmt: skip
+    falls = [simulate(engine, scenario).index_fall[0, 0] for engine in ("numpy", "cpu")]
+    assert falls[0] > 0.985
+    assert falls[1] == pytest.approx(falls[0], abs=1e-5)
