@@ -1,0 +1,102 @@
+// Forced positions settled slice by slice: what they lose, what fee they pay, in whose tier.
+//
+// The engine says which slices were executed and at which fill; the record keeps what comes out.
+#pragma once
+
+class Settlement {
+   protected:
+    explicit Settlement(const PackedScenario& scenario) : s(scenario) {}
+
+    const PackedScenario& s;
+    Record record;
+
+    tiers alive(const Market& m, int side, int v) const {
+        return m.thinned[side] >> v & 1 ? m.survival[side][v] : tsplat(1.0f);
+    }
+
+    // Losses of the slices between the frontiers `before` and now.
+    void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
+        const vec* after = m.executed[side];
+        ivec same = isplat(-1);  // lanes whose groups stand at one place, as they do unless some were late
+        for (int g = 1; g < s.n_group; ++g) same = same & (before[g] == before[0]) & (after[g] == after[0]);
+        const uint32_t hard = flowing & m.thinned[side], easy = flowing & ~hard;
+        const uint32_t together = easy & mask_bits(same), apart = easy & ~together;
+        settle_parts(a, side, together, before[0], after[0], fill, ALL_GROUPS);
+        for (int g = 0; apart && g < s.n_group; ++g)
+            settle_parts(a, side, apart & above(after[g], before[g]), before[g], after[g], fill, GROUP == g);
+        for (uint32_t rest = hard; rest; rest &= rest - 1)
+            for (int g = 0; g < s.n_group; ++g)
+                settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
+    }
+
+    // Slices of many markets, groups side by side: the part of each that lies within its first bin, then
+    // within the next, and so on.
+    void settle_parts(int a, int side, uint32_t lanes, vec start, vec end, vec fill, iquad groups) {
+        ivec bin, last;
+        vec from, until;
+        locate(start, bin, from);
+        locate(end, last, until);
+        const vec due = load(s.fee_rate, 0) * fill;
+        while (lanes) {
+            const ivec more = last > bin;
+            const vec to = select(more, splat(1.0f), until);
+            for (uint32_t rest = lanes; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], due[v], groups);
+            }
+            lanes &= mask_bits(more);
+            bin = bin + 1;
+            from = splat(0.0f);
+        }
+    }
+
+    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float due,
+                     iquad groups) {
+        const int market = (a * 2 + side) * s.n_venue + v;
+        const float* line = s.slices + ((int64_t)market * N_EDGE + bin) * SLICE_LINE;
+        const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,
+                                       consumed(price, side));
+        const FeesOfGroups f = fees(r, due, load_quad(s.group_keep + market * MAX_GROUP));
+        record.gain[v] += f.fee + f.surplus;
+        quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
+        transpose(amounts);
+        for (int g = 0; g < s.n_group; ++g) book(a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
+    }
+
+    // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
+    void book(int a, int side, int g, int v, int bin, float whose, quad amount) {
+        quad* pending = record.pending[v];
+        if (whose >= 0.0f) {
+            const int t = (int)whose;
+            const float share = whose - (float)t;
+            pending[t] += (1.0f - share) * amount;
+            pending[t + 1] += share * amount;
+            return;
+        }
+        // Tiers share the bin that are no neighbours, as rungs of a ladder may.
+        const int64_t at = (((int64_t)(a * 2 + side) * s.n_group + g) * s.n_venue + v) * N_EDGE + bin;
+        const tiers held = load_tiers(s.held + at * MAX_TIER);
+        const float total = tier_sum(held);
+        for (int t = 0; t < s.n_tier; ++t)
+            if (held[t] > 0.0f) pending[t] += held[t] / total * amount;
+    }
+
+    // The same for one group of a market whose tiers auto-deleveraging has thinned.
+    void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
+        const float start = before[v], end = m.executed[side][g][v], price = fill[v];
+        if (!(end > start)) return;
+        const Group r = group(s, a, side, g, v);
+        const float* held = s.held + (r.rows - s.rows) / 2;
+        const Span x = span(start, end);
+        float from = x.from;
+        for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
+            const tiers alive = load_tiers(held + bin * MAX_TIER) * m.survival[side][v];
+            const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, price);
+            const Fees f = fees(s, v, slice, price, r.partial);
+            for (int t = 0; t < s.n_tier; ++t)
+                record.pending[v][t] +=
+                    quad{slice.lost[t], f.fee[t], slice.notional[t] * price, slice.deficit[t]};
+            record.gain[v][0] += tier_sum(f.fee + f.surplus);
+        }
+    }
+};

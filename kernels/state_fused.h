@@ -1,0 +1,36 @@
+// What evolves along one path, asset by asset, and what an engine keeps of each asset.
+#pragma once
+
+// Constants of one asset, made once per engine.
+struct Asset {
+    Book book;
+    Withdrawal withdrawal;
+    vec mark_weight[LANES];
+    vec index_weight, throughput;
+    ivec listed;
+    float arbitrage, permanent, drift, volatility, monitoring;
+};
+
+// Evolving state of one asset; lanes are venues.
+struct Market {
+    vec price, q, memory;
+    vec frontier[2];
+    vec executed[2][MAX_GROUP];
+    vec base[2];  // notional executed so far among those still there
+    float exogenous, fundamental, last;
+    float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
+    uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
+    bool displaced;       // any book away from rest; otherwise every price equals `last`
+    bool behind;          // some frontier is ahead of what has been executed
+    Bins bins[2];
+    tiers survival[2][LANES];
+};
+
+// An asset within a step, between its parts.
+struct Work {
+    int asset;
+    vec start;     // displacement before the rounds, percent
+    vec price;     // log price, before and after them
+    float lowest;  // at most the lowest price
+    bool was_displaced;
+};
