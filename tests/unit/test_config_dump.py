@@ -36,7 +36,7 @@ VALUES = {
     "venues.alpha.insurance_fund": DOLLARS,
     "venues.alpha.mark.index.beta": POSITIVE.map(units.NUMBER.format),
     "venues.alpha.markets.BTC.open_interest": DOLLARS,
-    "venues.alpha.markets.ETH.book": st.just("{}") | st.just("{shape: 1.2, band: 5%, hard_end: 30%}"),
+    "venues.alpha.markets.ETH.book": st.just("{}") | st.just("{shape: 1.2, band: 2%, hard_end: 30%}"),
     "venues.beta.liquidation.throughput": st.just("unlimited") | POSITIVE.map(units.DOLLAR_RATE.format),
     "venues.beta.liquidation.ladder": st.sampled_from(["[]", "[{close: 12.5%}]"]),
     "dynamics": st.just(
