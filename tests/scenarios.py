@@ -16,7 +16,7 @@ from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.outcome import Layout
 from kernels.parts.table.table_numpy import EDGES, N_EDGE
 from kernels.scenario import GBM, JUMP_COUNTS, Scenario, ScenarioArrays, ScenarioShape
-from stress.positions import margin_table
+from stress.compile.tiers import margin_table
 
 ENGINES = ("numpy", "cpu")
 

@@ -10,7 +10,7 @@ from kernels.mechanisms.exogenous.step_numpy import jumps, mixing_edges, scale, 
 from kernels.parts.normal.normal_numpy import normal
 from kernels.parts.philox.philox_numpy import words
 from kernels.scenario import GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
-from stress.compile import count_thresholds, mixing_table
+from stress.compile.exogenous import count_thresholds, mixing_table
 from tests.scenarios import quiet
 
 PATHS = np.arange(64, dtype=np.uint64)

@@ -16,7 +16,7 @@ from kernels.mechanisms.liquidation.step_numpy import (
     slice_losses,
     threshold_margin,
 )
-from stress.positions import market_tables
+from stress.compile.tiers import market_tables
 from tests.scenarios import LONG, SHORT, quiet
 
 TIERS = [(1, 5), (5, 20), (20, 100)]

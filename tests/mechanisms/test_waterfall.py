@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels.mechanisms.waterfall.step_numpy import draw, fees
 from kernels.outcome import COMPONENTS
-from stress.positions import margin_table
+from stress.compile.tiers import margin_table
 from tests.scenarios import DEEP, ENGINES, LONG, quiet, simulate, uniform
 
 dollars = st.floats(0, 1e12)

@@ -6,7 +6,8 @@ from scipy.stats import norm, t
 
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.scenario import JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
-from stress.compile import compile_config, count_thresholds, mixing_table
+from stress.compile import compile_config
+from stress.compile.exogenous import count_thresholds, mixing_table
 from stress.config import load
 from tests.scenarios import quiet, replaced, simulate
 from tests.statistics.failure_rate import DEVIATIONS, assert_mean, assert_share

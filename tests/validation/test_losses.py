@@ -8,7 +8,7 @@ from kernels.mechanisms.book.step_numpy import displacement, mean_displacement
 from kernels.outcome import COMPONENTS
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import ADL_PRO_RATA, ADL_QUEUE
-from stress.positions import ladder_prices
+from stress.compile.tiers import ladder_prices
 from tests.scenarios import DEEP, ENGINES, LONG, SHORT, mass, quiet, simulate, uniform
 
 MILLION = 2.0**20

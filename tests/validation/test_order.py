@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kernels import engine_numpy
 from kernels.mechanisms.cascade import TOLERANCE
-from stress.positions import market_tables
+from stress.compile.tiers import market_tables
 from tests.scenarios import LIMIT, LONG, Outcome, quiet, replaced, simulate
 
 TIERS = [(1, 3), (3, 5), (5, 10), (10, 20), (20, 50), (50, 100)]

@@ -7,7 +7,7 @@ from kernels import engine_numpy, outcome
 from kernels.outcome import FIELDS
 from kernels.parts.record.record_numpy import Record
 from kernels.state import initial
-from stress.positions import market_tables
+from stress.compile.tiers import market_tables
 from tests.parity.variants import compiled
 from tests.scenarios import ENGINES, mirrored, quiet, scaled, simulate
 

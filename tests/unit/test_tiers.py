@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kernels.mechanisms.liquidation.step_numpy import threshold_margin
 from kernels.parts.table.table_numpy import EDGES
-from stress.positions import FLATTEST, ladder_prices, margin_table, market_tables, thresholds
+from stress.compile.tiers import FLATTEST, ladder_prices, margin_table, market_tables, thresholds
 from tests.scenarios import LONG, SHORT
 
 TIERS = [(0, 1), (1, 3), (3, 5), (5, 10), (10, 20), (20, 50), (50, 100), (100, 1001)]

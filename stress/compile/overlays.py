@@ -1,0 +1,70 @@
+"""Overlays: what is in force in each step."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kernels.scenario import ScenarioShape
+from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
+
+if TYPE_CHECKING:
+    from stress.config import RunConfig
+
+
+def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:
+    """Share of every step that lies within [at, at + over): float64 [step]."""
+    starts = np.arange(config.run.n_step) * config.run.step
+    inside = np.minimum(starts + config.run.step, at + over) - np.maximum(starts, at)
+    return np.maximum(inside, 0.0) / config.run.step
+
+
+def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
+    """Shocks by step; volatility and depth levels as few distinct rows with a row number by step."""
+    shock = np.zeros((shape.n_step, shape.n_asset))
+    volatility = np.ones((shape.n_step, shape.n_asset))
+    depth = np.ones((shape.n_step, shape.n_asset, shape.n_venue))
+    for overlay in config.overlays:
+        share = overlap(config, overlay.at, overlay.over)
+        if overlay.kind == "price_shock":
+            beta = np.array([overlay.betas.get(a, 1.0) for a in shape.assets])
+            weight = share * config.run.step / overlay.over
+            shock += weight[:, None] * beta * math.log1p(overlay.size)
+            continue
+        factor = 1 + share * (overlay.multiplier - 1)
+        assets = chosen(shape.assets, overlay.assets)
+        if overlay.kind == "volatility":
+            volatility *= np.where(assets, factor[:, None], 1.0)
+        else:
+            markets = assets[:, None] & chosen(shape.venues, overlay.venues)
+            depth *= np.where(markets, factor[:, None, None], 1.0)
+    computable(config, shock, depth)
+    volatility_level, volatility_row = np.unique(volatility, axis=0, return_inverse=True)
+    depth_level, depth_row = np.unique(depth.reshape(shape.n_step, -1), axis=0, return_inverse=True)
+    return {
+        "shock": shock,
+        "volatility_level": volatility_level,
+        "volatility_row": volatility_row.reshape(-1).astype(np.int32),
+        "depth_level": depth_level.reshape(-1, shape.n_asset, shape.n_venue),
+        "depth_row": depth_row.reshape(-1).astype(np.int32),
+    }
+
+
+def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:
+    """Raise where events, each of which is possible, together leave no price or no book to compute."""
+    rounding = 1e-9
+    if depth.min() < LEAST_DEPTH * (1 - rounding):
+        problem = f"together multiply a depth by {depth.min():.3g}"
+        why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:g}"
+        raise config.error(("overlays",), problem, why)
+    move = float(np.abs(np.cumsum(shock, axis=0)).max())
+    if move > LARGEST_MOVE * (1 + rounding):
+        problem = f"together move a log price by {move:.3g}"
+        raise config.error(("overlays",), problem, f"at most {LARGEST_MOVE:g} can be computed")
+
+
+def chosen(names: tuple[str, ...], some: tuple[str, ...] | None) -> np.ndarray:
+    """Which of `names` are among `some`; all of them where none are named: bool."""
+    return np.array([some is None or name in some for name in names])

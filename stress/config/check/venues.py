@@ -1,0 +1,103 @@
+"""Venues, their rules and markets, and the books that all markets share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from stress import units
+from stress.config import book
+from stress.config.check.draft import Draft, Finding, adds_up, undefined
+from stress.config.market import MOST_CLASSES, Market
+from stress.config.origin import Path
+from stress.config.venue import Venue
+from stress.errors import quoted, suggest
+
+
+def books(draft: Draft) -> Iterator[Finding]:
+    """The shape of the books that all markets share."""
+    if draft.books:
+        yield from book.flaws(("books",), draft.books)
+
+
+def venues(draft: Draft) -> Iterator[Finding]:
+    """Venue by venue, market by market."""
+    for key, venue in draft.venues.items():
+        if venue is None:
+            continue
+        path: Path = ("venues", key)
+        if not venue.markets:
+            yield (*path, "markets"), "is empty", "a venue without markets does nothing", ""
+        yield from undefined((*path, "markets"), venue.markets, draft.assets, "asset")
+        if venue.mix is not None and venue.mix not in draft.mixes:
+            why, suggestion = suggest(venue.mix, draft.mixes)
+            yield (*path, "mix"), f"no mix {quoted(venue.mix)} is defined", why, suggestion
+        closed = sum(rung.close for rung in venue.liquidation.ladder)
+        if closed >= 1:
+            why = f"they make {closed * 100:.6g}%; less than 100% leaves the last full close something"
+            yield (*path, "liquidation", "ladder"), "the rungs close the whole position", why, ""
+        yield from index(draft, key, venue)
+        for asset, market in venue.markets.items():
+            yield from rules(draft, venue, market, (*path, "markets", asset))
+    listed = {asset for venue in draft.venues.values() if venue for asset in venue.markets}
+    if all(draft.venues.values()):
+        for asset in draft.assets:
+            if asset not in listed:
+                yield ("assets", asset), "is traded nowhere", "no venue lists it in `markets`", ""
+
+
+def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
+    """Venues that the index names, and that some of them list each asset."""
+    weights = venue.mark.index
+    path: Path = ("venues", key, "mark", "index")
+    if weights is None:
+        return
+    yield from undefined(path, weights, draft.venues, "venue")
+    sources = [draft.venues.get(name) for name, weight in weights.items() if weight]
+    if venue.mark.own == 1 or not all(sources):
+        return
+    for asset in venue.markets:
+        if not any(source and asset in source.markets for source in sources):
+            why = f"the mark of {key} needs an index price of every asset that it lists"
+            yield path, f"no venue with a weight lists {asset}", why, "Add a venue that does."
+
+
+def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
+    """Maintenance, leverage, mix and book of one market."""
+    if market.maximum_leverage is not None and market.maximum_leverage > venue.maximum_leverage:
+        limit = units.LEVERAGE.format(venue.maximum_leverage)
+        yield (*path, "maximum_leverage"), f"is above the venue's, {limit}", "it holds for all", ""
+    classes = market.maintenance
+    yield from adds_up((*path, "maintenance"), (c.share for c in classes), "the shares of the classes")
+    if venue.liquidation.ladder and len(classes) >= MOST_CLASSES:
+        why = f"a venue with a ladder has at most {MOST_CLASSES - 1}"
+        yield (*path, "maintenance"), f"has {len(classes)} classes", why, ""
+    for i, rule in enumerate(classes):
+        if rule.deduction and rule.deduction >= rule.rate:
+            why = "no margin would be asked at the start"
+            yield (*path, "maintenance", i, "deduction"), "is not below `rate`", why, ""
+    yield from leverage(draft, venue, market, path)
+    if draft.books and (market.book or venue.market_makers.floor is not None):
+        merged = book.apply(draft.books, market.book, venue.market_makers.floor)
+        shared = {at for at, *_ in book.flaws((*path, "book"), draft.books)}
+        yield from (found for found in book.flaws((*path, "book"), merged) if found[0] not in shared)
+
+
+def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
+    """A mix that is there, and puts nobody above the maximum leverage."""
+    if market.mix is None:
+        why = "neither the market nor its venue says how leverage is spread"
+        yield (*path, "mix"), "is missing", why, f"Defined are: {', '.join(draft.mixes) or 'none'}."
+        return
+    if market.mix not in draft.mixes and market.mix != venue.mix:
+        why, suggestion = suggest(market.mix, draft.mixes)
+        yield (*path, "mix"), f"no mix {quoted(market.mix)} is defined", why, suggestion
+    mix = draft.mixes.get(market.mix)
+    if mix is None or market.maximum_leverage is None:
+        return
+    above = [t.key for t in draft.tiers.values() if t and t.from_ >= market.maximum_leverage]
+    keys = [key for key in above if mix.long.get(key) or mix.short.get(key)]
+    if keys:
+        limit = units.LEVERAGE.format(market.maximum_leverage)
+        what = f"tier {', '.join(keys)} is above the maximum leverage, {limit}"
+        why = f"mix {market.mix} puts open interest there, where nobody can be"
+        yield (*path, "mix"), what, why, "Give this market a mix of its own."
