@@ -56,8 +56,12 @@ class Engine {
         s_.n_cell = count("n_cell");
         s_.step_minutes = step_minutes;
         s_.gate = gate;
-#define BIND(type, name) \
-    s_.name = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]).data();
+#define BIND(type, name)                                                                                    \
+    {                                                                                                       \
+        const auto array = nb::cast<nb::ndarray<const type, nb::c_contig, nb::device::cpu>>(arrays[#name]); \
+        s_.name = array.size() ? array.data() : nullptr;                                                    \
+        s_.name##_rows = (int)array.shape(0);                                                               \
+    }
         PACKED_ARRAYS(BIND)
 #undef BIND
         const auto edges =

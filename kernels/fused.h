@@ -18,8 +18,10 @@
 
 #include <cstdint>
 
+#include "kernels/mechanisms/account/arrays_fused.h"
+
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
-#define PACKED_ARRAYS(X)           \
+#define SCENARIO_ARRAYS(X)         \
     X(float, drift)                \
     X(float, volatility)           \
     X(float, cholesky)             \
@@ -72,6 +74,11 @@
     X(float, adl_drawdown)         \
     X(float, closing_share)
 
+// The arrays of every part; a part that is not there has null pointers.
+#define PACKED_ARRAYS(X) \
+    SCENARIO_ARRAYS(X)   \
+    ACCOUNT_ARRAYS(X)
+
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;
 
@@ -79,8 +86,10 @@ struct PackedScenario {
     int n_step, n_asset, n_venue, n_tier, n_group, process, window_steps, n_mixing, n_cell;
     float step_minutes;
     bool gate;  // false: run every step in full, to show that gating changes nothing
-#define DECLARE(type, name) const type* name;
-    PACKED_ARRAYS(DECLARE)
+#define DECLARE(type, name) \
+    const type* name;       \
+    int name##_rows;
+    PACKED_ARRAYS(DECLARE)  // rows: entries along the first axis
 #undef DECLARE
 };
 

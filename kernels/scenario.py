@@ -22,22 +22,20 @@ displacements of a book are in percent of the log price.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-LANES = 16
-MAX_TIER = 8
+from kernels.arrays import LANES as LANES
+from kernels.arrays import MAX_TIER as MAX_TIER
+from kernels.arrays import leaf
+from kernels.mechanisms.account import Account
+
 MAX_GROUP = 4
 JUMP_COUNTS = 4
 
 GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION = range(4)
 ADL_NONE, ADL_QUEUE, ADL_PRO_RATA = range(3)
-
-
-def leaf(dims: str, unit: str, doc: str):
-    """Declare one array of the scenario: its dims (space separated), unit and meaning."""
-    return field(metadata={"dims": tuple(dims.split()), "unit": unit, "doc": doc})
 
 
 @dataclass(frozen=True)
@@ -139,8 +137,23 @@ class ScenarioArrays:
 
 
 @dataclass(frozen=True)
+class Parts:
+    """Mechanisms that a run may do without, each with its own arrays: None where it does."""
+
+    account: Account | None = None
+
+    def replace(self, **changes) -> Parts:
+        return dataclasses.replace(self, **changes)
+
+
+PARTS = {"account": Account}
+"""Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
+
+
+@dataclass(frozen=True)
 class Scenario:
-    """A compiled scenario: shape and arrays together."""
+    """A compiled scenario: shape, arrays and parts together."""
 
     shape: ScenarioShape
     arrays: ScenarioArrays
+    parts: Parts = Parts()

@@ -100,7 +100,7 @@ def quiet(n_step=1, n_asset=1, n_venue=1, n_tier=1, n_group=1, process=GBM, **ch
 
 def replaced(scenario, **changes):
     """The scenario with other arrays."""
-    return Scenario(scenario.shape, scenario.arrays.replace(**changes))
+    return Scenario(scenario.shape, scenario.arrays.replace(**changes), scenario.parts)
 
 
 def mirrored(scenario):

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from kernels import engine_cpu, outcome, scenario, sites
+from kernels import outcome, packing, scenario, sites
 from kernels.mechanisms import book, cascade, liquidation
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.parts import histogram, table
@@ -101,8 +101,12 @@ def test_counters_in_order(source):
 
 def declared(root):
     """Arrays of the packed scenario as the header declares them: {name: type}."""
-    text = (root / "kernels/fused.h").read_text()
-    block = re.search(r"#define PACKED_ARRAYS\(X\)(.*?)\n\n", text, re.S)[1]
+    files = [root / "kernels/fused.h", *(root / "kernels/mechanisms").glob("*/arrays_fused.h")]
+    text = "\n\n".join(path.read_text() for path in files)
+    lists = dict(re.findall(r"#define (\w+)_ARRAYS\(X\)(.*?)(?:\n\n|\Z)", text, re.S))
+    parts = re.findall(r"(\w+)_ARRAYS\(X\)", lists.pop("PACKED"))
+    assert sorted(parts) == sorted(lists)
+    block = "".join(lists[part] for part in parts)
     return {name: kind for kind, name in re.findall(r"X\((\w+), (\w+)\)", block)}
 
 
@@ -113,7 +117,7 @@ def test_packed_arrays(root):
 
     names = declared(root)
     assert list(names) == _fused.array_names()
-    packed = engine_cpu.pack(compiled("as it is"))
+    packed = packing.pack(compiled("as it is"), [*names])
     assert set(names) <= set(packed)
     for name, kind in names.items():
         wanted = {"float": np.float32, "int32_t": np.int32, "uint64_t": np.uint64}[kind]
@@ -124,7 +128,9 @@ def test_packed_arrays(root):
 @pytest.mark.parametrize("name", [*VARIANTS])
 def test_packed_arrays_are_finite(name):
     require("cpu")
-    for array, value in engine_cpu.pack(compiled(name)).items():
+    from kernels import _fused
+
+    for array, value in packing.pack(compiled(name), _fused.array_names()).items():
         assert np.isfinite(value).all(), array
 
 
