@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from stress.config.base import (
+    Depth,
     Dollars,
     MaximumLeverage,
     NonNegativePercentage,
-    PositiveDollars,
     Share,
     Strict,
     Text,
@@ -35,7 +35,7 @@ class Market(Strict):
 
     open_interest: Dollars
     """Open interest at the start, one side: longs equal shorts."""
-    depth: PositiveDollars
+    depth: Depth
     """Dollars that move the price by 1% at rest."""
     maximum_leverage: MaximumLeverage | None = None
     """Highest leverage allowed; the venue's by default, and filled in from there."""
