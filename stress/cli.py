@@ -57,7 +57,7 @@ def as_object(problem: Problem) -> dict[str, Any]:
     return {
         "file": place.file if place else None,
         "line": place.line if place and place.line else None,
-        "column": place.column if place and place.line else None,
+        "column": place.column if place and place.column else None,
         "path": problem.path,
         "problem": problem.problem,
         "why": problem.why,

@@ -20,14 +20,17 @@ PROBLEMS_SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was written. Line 0: not in a file, `file` says where (an override)."""
+    """Where something was written. Line 0: not in a file, `file` says where (an override).
+
+    Column 0: the whole line, as a row of a table is."""
 
     file: str
     line: int = 0
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        at = [str(number) for number in (self.line, self.column) if number]
+        return ":".join([self.file, *at])
 
 
 @dataclass(frozen=True, slots=True)

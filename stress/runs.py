@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernels.scenario import Scenario
-from stress.config import dump
+from stress.config import dump, identity
 from stress.contents import cube_bytes, shard_bytes
 from stress.errors import BackendError, Interrupted, PathError, StoreError
 from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
@@ -69,7 +69,7 @@ class Job:
     @property
     def folder(self) -> str:
         """Name of the run's folder: the config's, and a digest of all that decides its contents."""
-        decided = [dump(self.config), self.backend, kernels_sha256()]
+        decided = [identity(self.config), self.backend, kernels_sha256()]
         return f"{self.name}-{hashlib.sha256(chr(0).join(decided).encode()).hexdigest()[:8]}"
 
 
@@ -175,7 +175,7 @@ def prepare(config: str | os.PathLike[str] | RunConfig, overrides: Sequence[str]
         name, loaded = Path(config).stem, load(config, overrides)
     else:
         name = Path(config.sources[0].file).stem if config.sources else "run"
-        loaded = loads(dump(config), overrides) if overrides else config
+        loaded = loads(dump(config), overrides, known=config.inputs) if overrides else config
     backend = choose_backend(loaded.run.backend)
     return Job(re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run", loaded, compile_config(loaded), backend)
 
@@ -194,7 +194,8 @@ def choose_backend(name: str) -> str:
 def begin(folder: RunFolder, job: Job) -> None:
     """Make the run's folder."""
     given = job.config.sources[0].text if job.config.sources else dump(job.config)
-    folder.create(manifest(job), given, dump(job.config))
+    inputs = {found.sha256: found.content for found in job.config.inputs.values()}
+    folder.create(manifest(job), given, dump(job.config), inputs)
     folder.log("begun", **device())
 
 
@@ -210,7 +211,9 @@ def manifest(job: Job) -> dict[str, Any]:
         "seed": str(job.config.run.seed),
         "n_paths": job.config.run.paths,
         "shard_paths": job.config.run.shard_paths,
-        "sources": {source.file: source.sha256 for source in job.config.sources},
+        "sources": {
+            source.file: source.sha256 for source in (*job.config.sources, *job.config.inputs.values())
+        },
         "kernels_sha256": kernels_sha256(),
         "scenario_sha256": scenario_sha256(job.scenario),
         "device": device(),
@@ -226,7 +229,9 @@ def reopen(folder: RunFolder) -> Job:
     from stress.config import loads
 
     known = folder.manifest()
-    config = loads(folder.text("resolved.yaml"), file=str(folder.path / "resolved.yaml"))
+    config = loads(
+        folder.text("resolved.yaml"), file=str(folder.path / "resolved.yaml"), known=folder.inputs()
+    )
     job = Job(known["name"], config, compile_config(config), known["backend"])
     now = {"kernels_sha256": kernels_sha256(), "scenario_sha256": scenario_sha256(job.scenario)}
     changed = [key.removesuffix("_sha256") for key, value in now.items() if known[key] != value]

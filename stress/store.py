@@ -3,6 +3,7 @@
     run.json       manifest: what is run, on what; written once, last of the first three
     config.yaml    the config as given
     resolved.yaml  the config with every part and default filled in
+    inputs/        files of rows that the config names, each called by its SHA-256; absent if there are none
     shards/        shard-<first>-<last>.h5, the tally of a range of paths
     cube.h5        the cube
     log.jsonl      what happened when; the one file that grows
@@ -23,14 +24,18 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from stress.errors import StoreError
+
+if TYPE_CHECKING:
+    from stress.config.table import Input
 
 SEAL = b"\nsha256 "
 SEAL_BYTES = len(SEAL) + 64 + 1
 SHARD_NAME = re.compile(r"shard-(\d{12})-(\d{12})\.h5")
 TEMPORARY = ".part"
+INPUTS = "inputs"
 
 Range = tuple[int, int]
 """First and last path."""
@@ -125,18 +130,30 @@ class RunFolder:
         """Whether there is a run: its manifest is the last thing that makes one."""
         return (self.path / "run.json").is_file()
 
-    def create(self, manifest: Mapping[str, Any], config: str, resolved: str) -> None:
+    def create(
+        self,
+        manifest: Mapping[str, Any],
+        config: str,
+        resolved: str,
+        inputs: Mapping[str, bytes] | None = None,
+    ) -> None:
         """Make the folder with its manifest and configs; on failure all that was made is taken away.
 
+        inputs: contents of files of rows by SHA-256
         The caller holds the lock, unless nobody else can know of the folder.
         """
         made = missing_folders(self.path / "shards")
-        texts = {"config.yaml": config.encode(), "resolved.yaml": resolved.encode()}
+        texts = {f"{INPUTS}/{name}": content for name, content in (inputs or {}).items()}
+        if texts:
+            made = [*missing_folders(self.path / INPUTS)[:1], *made]
+        texts |= {"config.yaml": config.encode(), "resolved.yaml": resolved.encode()}
         checksums = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
         texts["run.json"] = encoded({**manifest, "files": checksums})
         published: list[Path] = []
         try:
             (self.path / "shards").mkdir(parents=True, exist_ok=True)
+            if inputs:
+                (self.path / INPUTS).mkdir(exist_ok=True)
             for name, text in texts.items():
                 publish(self.path / name, text)
                 published.append(self.path / name)
@@ -173,6 +190,18 @@ class RunFolder:
 
     def text(self, name: str) -> str:
         """One of the two configs; `StoreError` if it is not what it was."""
+        return self.content(name).decode()
+
+    def inputs(self) -> dict[str, Input]:
+        """The files of rows that the run was begun with, by SHA-256."""
+        from stress.config.table import Input
+
+        names = [name for name in self.manifest()["files"] if name.startswith(f"{INPUTS}/")]
+        found = {name.removeprefix(f"{INPUTS}/"): name for name in names}
+        return {key: Input(str(self.path / name), key, self.content(name)) for key, name in found.items()}
+
+    def content(self, name: str) -> bytes:
+        """A file that the run began with; `StoreError` if it is not what it was."""
         file = self.path / name
         try:
             content = file.read_bytes()
@@ -180,7 +209,7 @@ class RunFolder:
             raise StoreError(f"{file} cannot be read ({(error.strerror or str(error)).lower()})") from error
         if hashlib.sha256(content).hexdigest() != self.manifest()["files"][name]:
             raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
-        return content.decode()
+        return content
 
     def shard(self, paths: Range) -> Path:
         """Where the shard of a range of paths is, or will be."""

@@ -34,7 +34,7 @@ def verify(folder: RunFolder, recompute: int = 0, threads: int = 0) -> Findings:
     known = folder.manifest()
     found.files += 1
     for name in known["files"]:
-        _look(found, lambda name=name: folder.text(name))
+        _look(found, lambda name=name: folder.content(name))
     planned = ranges(known["n_paths"], known["shard_paths"])
     there = folder.shards()
     found.missing = [paths for paths in planned if paths not in set(there)]

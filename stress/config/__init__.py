@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stress.config.dumper import config_sha256, dump, physics_sha256
+    from stress.config.dumper import config_sha256, dump, identity, physics_sha256
     from stress.config.loader import load, loads
     from stress.config.reference import schema
     from stress.config.run import RunConfig
@@ -18,12 +18,13 @@ _HOMES = {
     "RunConfig": "run",
     "config_sha256": "dumper",
     "dump": "dumper",
+    "identity": "dumper",
     "load": "loader",
     "loads": "loader",
     "physics_sha256": "dumper",
     "schema": "reference",
 }
-__all__ = ["RunConfig", "config_sha256", "dump", "load", "loads", "physics_sha256", "schema"]
+__all__ = ["RunConfig", "config_sha256", "dump", "identity", "load", "loads", "physics_sha256", "schema"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,13 +23,18 @@ WIDEST_FLOW = 100
 
 
 def dump(config: RunConfig) -> str:
-    """The config as YAML: canonical units, defaults written out, no other files needed."""
+    """The config as YAML: canonical units, defaults written out, needing only files of rows."""
     return _yaml(config.model_dump(mode="json", by_alias=True))
+
+
+def identity(config: RunConfig) -> str:
+    """The same, less the paths of files of rows: these are what they hold, wherever they lie."""
+    return _yaml(_without_paths(config.model_dump(mode="json", by_alias=True)))
 
 
 def config_sha256(config: RunConfig) -> str:
     """Digest of everything in the config, as hexadecimal text."""
-    return hashlib.sha256(dump(config).encode()).hexdigest()
+    return hashlib.sha256(identity(config).encode()).hexdigest()
 
 
 def physics_sha256(config: RunConfig) -> str:
@@ -37,11 +42,20 @@ def physics_sha256(config: RunConfig) -> str:
 
     Two configs with the same one have the same paths, as far as each of them goes.
     """
-    data = config.model_dump(mode="json", by_alias=True, exclude=PRESENTATION)
+    data = _without_paths(config.model_dump(mode="json", by_alias=True, exclude=PRESENTATION))
     data["run"] = {key: value for key, value in data["run"].items() if key not in PRESENTATION_OF_RUN}
     for named in (*data["assets"].values(), *data["venues"].values(), *data["overlays"]):
         del named["name"]
     return hashlib.sha256(_yaml(data).encode()).hexdigest()
+
+
+def _without_paths(data: Any) -> Any:
+    """`data` less the paths that stand beside a digest."""
+    if isinstance(data, list):
+        return [_without_paths(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {key: _without_paths(v) for key, v in data.items() if not (key == "path" and data.get("sha256"))}
 
 
 def _yaml(data: dict[str, Any]) -> str:

@@ -10,11 +10,13 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Mapping as Known
 from collections.abc import Sequence as Items
 
-from stress.config import tree
-from stress.config.origin import Origin, Path, Source
+from stress.config import inputs, table, tree
+from stress.config.origin import Origin, Path, Source, dotted
 from stress.config.run import RunConfig
+from stress.config.table import Input
 from stress.config.tree import Mapping, Node, Refused, Scalar, Sequence
 from stress.config.validate import validate
 from stress.errors import ConfigError, Place, Problem, printable, quoted
@@ -39,15 +41,25 @@ def load(path: str | os.PathLike[str], overrides: Items[str] = ()) -> RunConfig:
     return _Loader().run_config(os.fspath(path), overrides)
 
 
-def loads(text: str, overrides: Items[str] = (), file: str = "config.yaml") -> RunConfig:
-    """Read a run config from `text`, as if it stood in `file` (which need not exist)."""
-    return _Loader().run_config(file, overrides, text)
+def loads(
+    text: str,
+    overrides: Items[str] = (),
+    file: str = "config.yaml",
+    known: Known[str, Input] | None = None,
+) -> RunConfig:
+    """Read a run config from `text`, as if it stood in `file` (which need not exist).
+
+    known: contents of files of rows by SHA-256, which are then not looked for on the disk
+    """
+    return _Loader(known).run_config(file, overrides, text)
 
 
 class _Loader:
     """One loading: what was read so far, and what was wrong with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Known[str, Input] | None = None) -> None:
+        self.known = known or {}
+        self.inputs: dict[str, Input] = {}
         self.problems: list[Problem] = []
         self.sources: dict[str, Source] = {}
         self.trees: dict[str, Mapping | None] = {}
@@ -63,8 +75,8 @@ class _Loader:
         root = self.with_parts(root, file)
         for override in overrides:
             root = self.overridden(root, override)
-        root = self.with_parts(root, file)
-        origin = Origin(tuple(self.sources.values()), root)
+        root = self.with_inputs(self.with_parts(root, file), file)
+        origin = Origin(tuple(self.sources.values()), root, self.inputs)
         config, problems = validate(root, self.unread, origin)
         if self.problems or problems or config is None:
             raise ConfigError.of([*self.problems, *problems])
@@ -106,6 +118,38 @@ class _Loader:
                 else:
                     root = _put(root, (section, name), part)
         return root
+
+    def with_inputs(self, root: Mapping, file: str) -> Mapping:
+        """`root` with the digest of every file of rows that it names filled in."""
+        for path, node in list(inputs.references(root, RunConfig)):
+            named, expected = inputs.written(node)
+            if named is None or named.text is None:
+                continue  # the models say what is wrong
+            named_in = named.place.file if named.place.line else file
+            at = _beside(named_in, named.text)
+            found = self.known.get(expected or "") or self.input(at, named.place, path, expected)
+            if found:
+                self.inputs[found.sha256] = found
+                shown = inputs.seen_from(file, named.text, at)
+                root = _put(root, path, inputs.settled(named, shown, found.sha256))
+        return root
+
+    def input(self, file: str, named_at: Place, path: Path, expected: str | None) -> Input | None:
+        """The contents of a file of rows; None, and a problem, if they cannot be had."""
+        shown = _shown(file)
+        try:
+            content = self.content(file, table.LARGEST, "a file of rows")
+        except _Unreadable as error:
+            what = f"{quoted(shown)} {error.problem}"
+            self.report(named_at, dotted(path), what, error.why, error.suggestion)
+            return None
+        found = Input(shown, inputs.digest(content), content)
+        if expected is not None and re.fullmatch("[0-9a-f]{64}", expected) and expected != found.sha256:
+            why = f"its SHA-256 is {found.sha256}, the config says {expected}"
+            advice = "Restore the file, or leave `sha256` out to take it as it is."
+            self.report(named_at, dotted(path), f"{quoted(shown)} has changed", why, advice)
+            return None
+        return found
 
     def refuse_crowds(self, root: Mapping) -> None:
         """Stop at sections so long that checking them would take longer than reading this message."""
@@ -161,21 +205,23 @@ class _Loader:
         self.trees[file] = root
         return root
 
-    def content(self, file: str) -> bytes:
+    def content(self, file: str, largest: int = LARGEST, what: str = "a config") -> bytes:
         """The bytes of a file; `_Unreadable` if it is none, or too large."""
         try:
             if not stat.S_ISREG(os.stat(file).st_mode):
                 kind = "directory" if os.path.isdir(file) else "special file"
-                raise _Unreadable(f"is a {kind}, not a file", "a config is one YAML file")
+                why = "a config is one YAML file" if what == "a config" else f"{what} is one file"
+                raise _Unreadable(f"is a {kind}, not a file", why)
             with open(file, "rb") as stream:
-                content = stream.read(LARGEST + 1)
+                content = stream.read(largest + 1)
         except FileNotFoundError:
             raise _Unreadable("does not exist", "paths are relative to the file that names them") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise _Unreadable("cannot be read", reason.lower()) from None
-        if len(content) > LARGEST:
-            raise _Unreadable("is too large", f"configs have at most {LARGEST >> 20} MiB")
+        if len(content) > largest:
+            whose = "configs have" if what == "a config" else f"{what} has"
+            raise _Unreadable("is too large", f"{whose} at most {largest >> 20} MiB")
         return content
 
     def report(self, place: Place, path: str, problem: str, why: str, suggestion: str = "") -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Known
 from dataclasses import dataclass, field
 
+from stress.config.table import Input
 from stress.config.tree import Mapping, Node, Scalar, Sequence
 from stress.errors import Place, Problem
 
@@ -26,6 +28,8 @@ class Origin:
 
     sources: tuple[Source, ...] = field(default=(), compare=False)
     root: Node | None = field(default=None, compare=False, repr=False)
+    inputs: Known[str, Input] = field(default_factory=dict, compare=False, repr=False)
+    """Files of rows that it names, by SHA-256."""
 
     def find(self, path: Path) -> tuple[Path, Place | None, Node | None]:
         """The longest part of `path` that was written, the place of its key, and its value."""

@@ -15,6 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from stress.config.run import RunConfig
+from stress.config.table import File
 from stress.config.types import bare, fields, inner
 
 BEGIN = "<!-- Below: written by `python -m stress.config.reference` from the models. -->"
@@ -32,6 +33,10 @@ def schema() -> dict[str, Any]:
             keys[key].pop("default", None)
             if (default := _default(field)) is not None:
                 keys[key]["default"] = default
+            if bare(field.annotation) is File:
+                reference = {name: keys[key].pop(name) for name in ("$ref", "anyOf") if name in keys[key]}
+                path = {"type": "string", "x-rule": "a path, or a mapping"}
+                keys[key]["anyOf"] = [path, *reference.get("anyOf", [reference])]
     _short_forms(described["properties"], definitions)
     described["properties"]["extends"] = {"type": "string", "description": EXTENDS}
     described["if"] = {"not": {"required": ["extends"]}}

@@ -13,9 +13,10 @@ from stress.config.book import Book, Books
 from stress.config.dynamics import Dynamics
 from stress.config.origin import Origin, Source
 from stress.config.overlay import Overlay
+from stress.config.table import File, Input
 from stress.config.tier import MOST_TIERS, Mix, Tier
 from stress.config.venue import Venue
-from stress.errors import ConfigError, Problem
+from stress.errors import CompileError, ConfigError, Problem
 
 MOST_ASSETS = MOST_VENUES = 16
 
@@ -124,6 +125,17 @@ class RunConfig(Strict):
     def sources(self) -> tuple[Source, ...]:
         """The files that the config was read from, each with its sha256."""
         return self._origin.sources
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """The files of rows that the config names, by SHA-256."""
+        return dict(self._origin.inputs)
+
+    def input(self, file: File) -> Input:
+        """What a file of rows held when the config was loaded."""
+        if file.sha256 is None or file.sha256 not in self._origin.inputs:
+            raise CompileError(f"{file.path} was not read (a config that names files must come from one)")
+        return self._origin.inputs[file.sha256]
 
     @property
     def tier_names(self) -> tuple[str, ...]:
