@@ -33,7 +33,7 @@ class Engine : Settlement {
         for (int n = 0; n < s.n_step; ++n) {
             const int k = n % LANES;
             if (k == 0) {
-                draw_returns(s, draw, n, returns);
+                draw_returns(s, draw, n, memory, returns);
                 if (s.process == JUMP_DIFFUSION) draw_jumps(s, draw, n, jump);
             }
             flow = 0.0f;
@@ -61,6 +61,7 @@ class Engine : Settlement {
     Work work[MAX_ASSET];
     int n_active;
     Returns returns;
+    Memory memory;
     vec jump[MAX_ASSET];
     float fund[LANES], peak[LANES];
     float waiting[LANES];

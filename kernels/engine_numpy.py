@@ -16,6 +16,7 @@ from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous import step_numpy as exogenous
+from kernels.mechanisms.exogenous.memory_numpy import Memory
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.overlay import step_numpy as overlay
@@ -206,10 +207,10 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
     shape = scenario.shape
     path = np.arange(first, first + count, dtype=np.uint64)
     state, record = initial(scenario, count), Record(scenario, count)
-    counters = dict.fromkeys(outcome.COUNTERS, 0)
+    counters, memory = dict.fromkeys(outcome.COUNTERS, 0), Memory()
     for n in range(shape.n_step):
         volatility = overlay.volatility(scenario.arrays, n)
-        returns, deviation = exogenous.step(scenario, seed, path, n, volatility)
+        returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
         step(scenario, state, record, counters, n, returns, deviation)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))

@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "kernels/mechanisms/account/arrays_fused.h"
+#include "kernels/mechanisms/exogenous/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
 #define SCENARIO_ARRAYS(X)         \
@@ -77,7 +78,8 @@
 // The arrays of every part; a part that is not there has null pointers.
 #define PACKED_ARRAYS(X) \
     SCENARIO_ARRAYS(X)   \
-    ACCOUNT_ARRAYS(X)
+    ACCOUNT_ARRAYS(X)    \
+    STOCHASTIC_VOLATILITY_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

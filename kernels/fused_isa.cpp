@@ -34,6 +34,7 @@ static inline vec load(const float* table, int row) {
 #include "kernels/mechanisms/arbitrage/step_fused.h"
 #include "kernels/mechanisms/mark/step_fused.h"
 #include "kernels/mechanisms/liquidation/step_fused.h"
+#include "kernels/mechanisms/exogenous/memory_fused.h"
 #include "kernels/mechanisms/exogenous/step_fused.h"
 #include "kernels/mechanisms/cascade/step_fused.h"
 #include "kernels/mechanisms/adl/step_fused.h"

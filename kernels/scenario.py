@@ -30,11 +30,12 @@ from kernels.arrays import LANES as LANES
 from kernels.arrays import MAX_TIER as MAX_TIER
 from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
+from kernels.mechanisms.exogenous import StochasticVolatility
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
 
-GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION = range(4)
+GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION, STOCHASTIC_VOLATILITY = range(5)
 ADL_NONE, ADL_QUEUE, ADL_PRO_RATA = range(3)
 
 
@@ -141,12 +142,13 @@ class Parts:
     """Mechanisms that a run may do without, each with its own arrays: None where it does."""
 
     account: Account | None = None
+    stochastic_volatility: StochasticVolatility | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
 
 
-PARTS = {"account": Account}
+PARTS = {"account": Account, "stochastic_volatility": StochasticVolatility}
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 
 

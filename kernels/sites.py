@@ -18,3 +18,9 @@ OWN_JUMP_COUNT = 4
 
 OWN_JUMP_SIZE = 5
 """One word per asset: the normal of their size."""
+
+VOLATILITY = 10
+"""One word: the part of the volatility's innovation that does not come from the returns."""
+
+VOLATILITY_START = 11
+"""One word, at step 0: the volatility at the start, where it is drawn."""

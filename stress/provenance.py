@@ -47,9 +47,13 @@ def _sources(folder, name: str):
 def scenario_sha256(scenario: Scenario) -> str:
     """Digest of every number that an engine reads."""
     digest = hashlib.sha256(repr(scenario.shape).encode())
-    for leaf in dataclasses.fields(scenario.arrays):
-        values = np.ascontiguousarray(getattr(scenario.arrays, leaf.name))
-        digest.update(f"\0{leaf.name}\0{values.dtype.str}\0{values.shape}\0".encode() + values.tobytes())
+    held = {part.name: getattr(scenario.parts, part.name) for part in dataclasses.fields(scenario.parts)}
+    pieces = [("", scenario.arrays), *((f"{name}.", part) for name, part in held.items() if part is not None)]
+    for prefix, arrays in pieces:
+        for leaf in dataclasses.fields(arrays):
+            values = np.ascontiguousarray(getattr(arrays, leaf.name))
+            head = f"\0{prefix}{leaf.name}\0{values.dtype.str}\0{values.shape}\0"
+            digest.update(head.encode() + values.tobytes())
     return digest.hexdigest()
 
 

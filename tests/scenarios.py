@@ -103,6 +103,11 @@ def replaced(scenario, **changes):
     return Scenario(scenario.shape, scenario.arrays.replace(**changes), scenario.parts)
 
 
+def with_parts(scenario, **parts):
+    """The scenario with some parts put in."""
+    return Scenario(scenario.shape, scenario.arrays, scenario.parts.replace(**parts))
+
+
 def mirrored(scenario):
     """The scenario with longs and shorts exchanged and every shock turned round."""
     arrays = scenario.arrays
@@ -160,5 +165,5 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
 
 __all__ = [
     "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "mass", "mirrored", "quiet",
-    "replaced", "require", "scaled", "simulate", "uniform",
+    "replaced", "require", "scaled", "simulate", "uniform", "with_parts",
 ]  # fmt: skip

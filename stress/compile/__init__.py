@@ -11,19 +11,28 @@ from kernels.scenario import (
     GBM,
     JUMP_DIFFUSION,
     MAX_GROUP,
+    STOCHASTIC_VOLATILITY,
     STUDENT_T_PATH,
     STUDENT_T_STEP,
+    Parts,
     Scenario,
     ScenarioArrays,
     ScenarioShape,
 )
-from stress.compile import books, exogenous, marks, overlays, positions, rules
+from stress.compile import books, exogenous, marks, overlays, positions, processes, rules
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
 
 CONTINUITY = 0.5825971579
 """-zeta(1/2)/sqrt(2 pi): what a step misses of an extreme, in step deviations (Broadie et al. 1997)."""
+
+PROCESSES = {
+    "gbm": GBM,
+    "student_t": STUDENT_T_PATH,
+    "jump_diffusion": JUMP_DIFFUSION,
+    "stochastic_vol": STOCHASTIC_VOLATILITY,
+}
 
 WINDOW_SECONDS = 12 * 60
 """The worst window of forced flow is the largest whole number of steps within it, at least one."""
@@ -40,12 +49,12 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    return Scenario(shape, ScenarioArrays(**arrays))
+    return Scenario(shape, ScenarioArrays(**arrays), Parts(**processes.parts(config)))
 
 
 def scenario_shape(config: RunConfig) -> ScenarioShape:
     dynamics = config.dynamics
-    process = {"gbm": GBM, "jump_diffusion": JUMP_DIFFUSION, "student_t": STUDENT_T_PATH}[dynamics.kind]
+    process = PROCESSES[dynamics.kind]
     if dynamics.kind == "student_t" and dynamics.mixing == "step":
         process = STUDENT_T_STEP
     groups = [

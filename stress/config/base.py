@@ -225,6 +225,7 @@ class Otherwise:
 
 DurationOrNever = Annotated[float | None, Otherwise("never", Quantity(units.DURATION, above=0))]
 ShareOrNever = Annotated[float | None, Otherwise("never", Quantity(units.SHARE, above=0, most=1))]
+NumberOrStationary = Annotated[float | None, Otherwise("stationary", Quantity(units.NUMBER, above=0))]
 ThroughputOrUnlimited = Annotated[float | None, Otherwise("unlimited", Quantity(units.DOLLAR_RATE, above=0))]
 
 SchemaVersion = Annotated[

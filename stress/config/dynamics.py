@@ -7,7 +7,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from stress import units
-from stress.config.base import NonNegativePercentage, Number, Percentage, Quantity, Rate, Strict, Truth
+from stress.config.base import (
+    Duration,
+    NonNegativePercentage,
+    Number,
+    NumberOrStationary,
+    Percentage,
+    Quantity,
+    Rate,
+    Strict,
+    Truth,
+)
 
 
 class Gbm(Strict):
@@ -62,4 +72,22 @@ class JumpDiffusion(Strict):
     """Drift of the log price in a year, by asset; zero where not named."""
 
 
-Dynamics = Annotated[Gbm | StudentT | JumpDiffusion, Field(discriminator="kind")]
+class StochasticVol(Strict):
+    """Volatility that wanders: one log-normal factor on the stated volatilities of all assets."""
+
+    kind: Literal["stochastic_vol"]
+    half_life: Duration
+    """Time in which half of a departure of the log volatility from its mean is gone."""
+    deviation: Annotated[float, Quantity(units.SHARE, above=0, most=2)]
+    """Standard deviation of the log volatility once it has settled; the stated volatilities are the
+    root mean square of what it then is."""
+    leverage: Annotated[float, Quantity(units.NUMBER, least=-1, most=1)] = 0.0
+    """Correlation of the log volatility's changes with the assets' common return; below zero,
+    falls make markets wilder."""
+    start: NumberOrStationary = None
+    """Volatility at the start over the stated one, or `stationary`: drawn, as it is once settled."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
+Dynamics = Annotated[Gbm | StudentT | JumpDiffusion | StochasticVol, Field(discriminator="kind")]

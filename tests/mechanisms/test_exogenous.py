@@ -6,11 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import sites
+from kernels.mechanisms.exogenous.memory_numpy import Memory
 from kernels.mechanisms.exogenous.step_numpy import jumps, mixing_edges, scale, step
 from kernels.parts.normal.normal_numpy import normal
 from kernels.parts.philox.philox_numpy import words
 from kernels.scenario import GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
+from stress.compile import compile_config
 from stress.compile.exogenous import count_thresholds, mixing_table
+from stress.config import load
 from tests.scenarios import quiet
 
 PATHS = np.arange(64, dtype=np.uint64)
@@ -80,3 +83,34 @@ def test_jump_counts_are_poisson(rate):
     thresholds = count_thresholds(rate)
     assert thresholds / 2.0**32 == pytest.approx(poisson.cdf(np.arange(4), rate), abs=2.0**-31)
     assert np.all(np.diff(thresholds.astype(float)) >= 0)
+
+
+def test_volatility_by_hand(root):
+    """The number worked in docs/methods/exogenous.md: half-life 6 h, 40% of log volatility, steps of 60 s."""
+    dynamics = "dynamics={kind: stochastic_vol, half_life: 6h, deviation: 40%, leverage: -0.5, start: 2}"
+    part = compile_config(load(root / "tests/configs/small.yaml", [dynamics])).parts.stochastic_volatility
+    assert part.decay[0] == pytest.approx(0.998076, abs=5e-7)
+    assert part.innovation[0] == pytest.approx(0.024798, abs=5e-7)
+    assert np.exp(part.start - part.centre)[0] == pytest.approx(2)
+    x = part.decay * part.start + part.innovation * (-0.5 * -2 + np.sqrt(0.75) * 1)
+    assert np.exp(x - part.centre)[0] == pytest.approx(2.0913, abs=5e-5)
+    assert np.linalg.norm(part.loading) == pytest.approx(1)
+
+
+def test_volatility_moves_on_by_the_common_return_and_its_own_normal(root):
+    """x of the next step, from the words of this one, for a path at a time and for all."""
+    dynamics = "dynamics={kind: stochastic_vol, half_life: 20m, deviation: 60%, leverage: -0.7}"
+    scenario = compile_config(load(root / "tests/configs/small.yaml", [dynamics]))
+    part, memory, ones = scenario.parts.stochastic_volatility, Memory(), np.ones(2)
+    first = step(scenario, 7, PATHS, 0, ones, memory)[1][:, 0] / scenario.arrays.volatility[0]
+    second = step(scenario, 7, PATHS, 1, ones, memory)[1][:, 0] / scenario.arrays.volatility[0]
+    x = 0.6 * normal(words(7, PATHS, 0, sites.VOLATILITY_START, 1)[:, 0])
+    assert np.log(first) == pytest.approx(x - 0.36)
+    z = normal(words(7, PATHS, 0, sites.NORMAL, 2)) @ scenario.arrays.cholesky.T
+    own = normal(words(7, PATHS, 0, sites.VOLATILITY, 1)[:, 0])
+    innovation = -0.7 * z.sum(axis=1) / np.sqrt(2 + 2 * 0.8) + np.sqrt(1 - 0.49) * own
+    assert np.log(second) == pytest.approx(0.5 ** (1 / 20) * x + part.innovation * innovation - 0.36)
+    alone = Memory()
+    for n in range(2):
+        again = step(scenario, 7, PATHS[5:6], n, ones, alone)[1]
+    assert again[0, 0] == second[5] * scenario.arrays.volatility[0]

@@ -81,6 +81,10 @@ VARIANTS = {
         "common: {rate: 30000/y, mean: -1%, deviation: 2%, betas: {ETH: 1.5}}, "
         "own: {BTC: {rate: 9000/y, mean: 1%, deviation: 1%}}}",
     ],
+    "stochastic_vol": ["dynamics={kind: stochastic_vol, half_life: 20m, deviation: 80%, leverage: -0.7}"],
+    "stochastic_vol from a wild start": [
+        "dynamics={kind: stochastic_vol, half_life: 5m, deviation: 40%, start: 4, drift: {BTC: 500%}}",
+    ],
     # overlays
     "no overlays": ["overlays=[]"],
     "calm": ["overlays=[]", "assets.BTC.volatility=5%", "assets.ETH.volatility=8%"],

@@ -1,5 +1,29 @@
 """Exogenous prices: what would happen to every asset if nobody were forced.
 
 docs/methods/exogenous.md. Processes `gbm`, `student_t` (one chi-square scale for all assets, per
-path or per step) and `jump_diffusion` (Merton: common jumps with betas, own jumps).
+path or per step), `jump_diffusion` (Merton: common jumps with betas, own jumps) and `stochastic_vol`
+(one log-normal volatility factor for all assets). What a process carries from step to step is its
+`Memory`, in both forms.
 """
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.arrays import leaf
+
+
+@dataclass(frozen=True)
+class StochasticVolatility:
+    """The volatility factor x of all assets: volatilities are multiplied by exp(x - centre)."""
+
+    decay: np.ndarray = leaf("factor", "1", "what is left of x after a step, phi")
+    innovation: np.ndarray = leaf("factor", "1", "standard deviation of a step's innovation of x")
+    start: np.ndarray = leaf("factor", "1", "mean of x at the start")
+    start_sd: np.ndarray = leaf("factor", "1", "standard deviation of x at the start")
+    centre: np.ndarray = leaf("factor", "1", "variance of x once it has settled, omega squared")
+    leverage: np.ndarray = leaf("factor", "1", "correlation of innovation and common return")
+    remainder: np.ndarray = leaf("factor", "1", "weight of the innovation's own normal")
+    loading: np.ndarray = leaf("asset", "1", "the step's normals in the common return; a unit vector")

@@ -1,14 +1,14 @@
 // Exogenous returns, sixteen steps at a time (lanes are steps): same statements as step_numpy.py.
 #pragma once
 
-constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3;
+constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3, STOCHASTIC_VOLATILITY = 4;
 constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4,
               SITE_OWN_JUMP_SIZE = 5;
 constexpr int MIXING_LOWEST = -33, MIXING_BITS = 5, JUMP_COUNTS = 4;
 
 struct Returns {
     vec move[MAX_ASSET];  // lanes: sixteen consecutive steps
-    vec deviation;        // Student-t scale of each of these steps
+    vec deviation;        // scale of all volatilities in each of these steps
 };
 
 static inline vec mixing_scale(const PackedScenario& s, uvec word) {
@@ -35,7 +35,8 @@ static inline vec jump_size(uvec word, const uint64_t* threshold, vec z, float m
     return fma(count, splat(mean), root(count) * deviation * z);
 }
 
-static inline void draw_returns(const PackedScenario& s, const Draw& draw, int first_step, Returns& r) {
+static inline void draw_returns(const PackedScenario& s, const Draw& draw, int first_step, Memory& memory,
+                                Returns& r) {
     const int n = s.n_asset;
     const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
     vec z[MAX_ASSET + 3];
@@ -48,6 +49,8 @@ static inline void draw_returns(const PackedScenario& s, const Draw& draw, int f
     if (s.process == STUDENT_T_PATH || s.process == STUDENT_T_STEP) {
         draw.words(s.process == STUDENT_T_PATH ? usplat(0) : steps, SITE_MIXING, 0, words);
         r.deviation = mixing_scale(s, words[0]);
+    } else if (s.process == STOCHASTIC_VOLATILITY) {
+        r.deviation = volatility_factor(s, draw, steps, z, memory);
     }
     for (int a = 0; a < n; ++a) {
         vec sum = splat(0.0f);

@@ -3,9 +3,10 @@
 import numpy as np
 
 from kernels import sites
+from kernels.mechanisms.exogenous.memory_numpy import volatility_factor
 from kernels.parts.normal.normal_numpy import normal, tail
 from kernels.parts.philox.philox_numpy import words
-from kernels.scenario import JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
+from kernels.scenario import JUMP_DIFFUSION, STOCHASTIC_VOLATILITY, STUDENT_T_PATH, STUDENT_T_STEP
 
 MIXING_LOWEST, MIXING_BITS = -33, 5
 
@@ -52,16 +53,20 @@ def jumps(scenario, seed, path, step):
     return total + size(count, z, arrays.own_jump_mean, arrays.own_jump_sd)
 
 
-def step(scenario, seed, path, step, volatility):
+def step(scenario, seed, path, step, volatility, memory=None):
     """Log returns of one step, Eq. (1), and the volatility in force.
 
     path      : int64 [path], identities
     volatility: float64 [asset], multiplier in force
+    memory    : `Memory` of processes that have one; moves on to the next step
     returns   : returns [path, asset], standard deviation of the step's return [path, asset]
     """
     arrays = scenario.arrays
     z = normal(words(seed, path, step, sites.NORMAL, scenario.shape.n_asset))
-    deviation = scale(scenario, seed, path, step)[:, None] * (arrays.volatility * volatility)
+    factor = scale(scenario, seed, path, step)
+    if scenario.shape.process == STOCHASTIC_VOLATILITY:
+        factor = volatility_factor(scenario.parts.stochastic_volatility, memory, seed, path, step, z)
+    deviation = factor[:, None] * (arrays.volatility * volatility)
     returns = arrays.drift + deviation * (z @ arrays.cholesky.T)
     if scenario.shape.process == JUMP_DIFFUSION:
         returns = returns + jumps(scenario, seed, path, step)

@@ -1,0 +1,34 @@
+"""Processes that carry something from step to step: the specification."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels import sites
+from kernels.parts.normal.normal_numpy import normal
+from kernels.parts.philox.philox_numpy import words
+
+
+@dataclass
+class Memory:
+    """What the process of a batch of paths remembers; set at step 0, moved on by every step."""
+
+    log_volatility: np.ndarray | None = None
+    """x of Eq. (5): float64 [path]."""
+
+
+def volatility_factor(part, memory, seed, path, step, z):
+    """Multiplier of all volatilities in the step, Eq. (6): float64 [path]; `memory` moves on, Eq. (5).
+
+    z: float64 [path, asset], the step's normals before they are correlated
+    """
+    if step == 0:
+        start = normal(words(seed, path, 0, sites.VOLATILITY_START, 1)[:, 0])
+        memory.log_volatility = part.start + part.start_sd * start
+    x = memory.log_volatility
+    own = normal(words(seed, path, step, sites.VOLATILITY, 1)[:, 0])
+    innovation = part.leverage * (z @ part.loading) + part.remainder * own
+    memory.log_volatility = part.decay * x + part.innovation * innovation
+    return np.exp(x - part.centre)

@@ -1,0 +1,98 @@
+"""Known answer 13, processes that remember: moments of log-normal volatility."""
+
+import numpy as np
+import pytest
+
+from kernels.mechanisms.exogenous import step_numpy as exogenous
+from kernels.mechanisms.exogenous.memory_numpy import Memory
+from stress.compile import compile_config
+from stress.config import load
+from tests.scenarios import replaced, simulate
+from tests.statistics.failure_rate import assert_mean
+
+N = 100_000
+ENGINES = ("numpy", "cpu")
+
+EMPTY = [f"venues.{v}.markets.{a}.open_interest=$0" for v in ("alpha", "beta") for a in ("BTC", "ETH")]
+NOBODY = [*EMPTY, "overlays=[]", "run.horizon=20m"]
+
+
+def scenario_of(root, dynamics, *more):
+    """The small config with nobody in it: prices are what the process makes them."""
+    return compile_config(load(root / "tests/configs/small.yaml", [*NOBODY, f"dynamics={dynamics}", *more]))
+
+
+def returns(engine, scenario, step, seed=17):
+    """Standardised log returns of one step, [path, asset]; other steps do not move prices in the fused form.
+
+    There the exogenous trough is read, below a shock that all paths fall by.
+    """
+    arrays = scenario.arrays
+    if engine == "numpy":
+        paths, memory = np.arange(N, dtype=np.uint64), Memory()
+        for n in range(step + 1):
+            moved = exogenous.step(scenario, seed, paths, n, np.ones(scenario.shape.n_asset), memory)[0]
+        return moved / arrays.volatility
+    only = np.zeros(scenario.shape.n_step, np.int32)
+    only[step] = 1
+    shock = np.zeros_like(arrays.shock)
+    shock[step] = -1.0
+    one = replaced(
+        scenario, shock=shock, volatility_row=only, volatility_level=np.array([[0.0] * 2, [1.0] * 2])
+    )
+    return (np.log1p(-simulate("cpu", one, seed, count=N).exogenous_fall) + 1) / arrays.volatility
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("step", [0, 19])
+def test_settled_volatility_has_the_stated_root_mean_square(root, engine, step):
+    """E[r^2] is as stated; E[r^4] = 3 exp(4 omega^2); correlation as stated; no drift."""
+    settled = 0.3
+    dynamics = f"{{kind: stochastic_vol, half_life: 10m, deviation: {settled:.0%}, leverage: -0.6}}"
+    z = returns(engine, scenario_of(root, dynamics), step)
+    for a in range(2):
+        assert_mean(z[:, a], 0.0)
+        assert_mean(z[:, a] ** 2, 1.0)
+        assert_mean(z[:, a] ** 4, 3 * np.exp(4 * settled**2))
+    assert_mean(z[:, 0] * z[:, 1], 0.8)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_wild_start_calms_down_by_half_lives(root, engine):
+    """ln E[r^2] after n steps from m times the volatility: 2 phi^n (ln m + omega^2) - 2 omega^2 phi^2n."""
+    settled, start, decay = 0.25, 3.0, 0.5 ** (1 / 10)
+    dynamics = f"{{kind: stochastic_vol, half_life: 10m, deviation: {settled:.0%}, start: {start:g}}}"
+    scenario = scenario_of(root, dynamics)
+    for n in (0, 10, 19):
+        left = decay**n
+        expected = np.exp(2 * left * (np.log(start) + settled**2) - 2 * settled**2 * left**2)
+        assert_mean(returns(engine, scenario, n)[:, 0] ** 2, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_volatility_persists_over_the_half_life(root, engine):
+    """Without leverage E[r_n^2 r_m^2] = exp(4 omega^2 phi^(m-n)); the same paths, two steps apart in time."""
+    settled, decay = 0.3, 0.5 ** (1 / 10)
+    scenario = scenario_of(root, f"{{kind: stochastic_vol, half_life: 10m, deviation: {settled:.0%}}}")
+    early, late = (returns(engine, scenario, n)[:, 0] for n in (4, 18))
+    assert_mean(early**2 * late**2, np.exp(4 * settled**2 * decay**14))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("leverage", [-0.8, 0.5])
+def test_leverage_makes_falls_wilder(root, engine, leverage):
+    """E[c_0 r_1^2] = 2 rho i E[v_1^2], with c_0 the common return of step 0 and i the size of an innovation.
+
+    From a start that is not drawn v_0 is 1, so the first returns give c_0 (Stein's lemma does the rest).
+    """
+    settled, decay = 0.3, 0.5 ** (1 / 10)
+    dynamics = (
+        f"{{kind: stochastic_vol, half_life: 10m, deviation: {settled:.0%}, leverage: {leverage}, start: 1}}"
+    )
+    scenario = scenario_of(root, dynamics)
+    first, second = (returns(engine, scenario, n) for n in (0, 1))
+    common = first.sum(axis=1) / np.sqrt(2 + 2 * 0.8)
+    innovation = settled * np.sqrt(1 - decay**2)
+    square = np.exp(2 * decay * settled**2 - 2 * settled**2 + 2 * innovation**2)
+    assert_mean(common, 0.0)
+    assert_mean(common * second[:, 0] ** 2, 2 * leverage * innovation * square)
