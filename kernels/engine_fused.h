@@ -1,12 +1,9 @@
 // One path from its first step to its row. The order of a step is that of engine_numpy.py.
 #pragma once
 
-// More than rounding can move a mean of log prices; what a gate skips must lie this far from mattering.
-constexpr float ROUNDING = 1e-5f;
-
 class Engine : Settlement {
    public:
-    explicit Engine(const PackedScenario& scenario) : Settlement(scenario) {
+    explicit Engine(const PackedScenario& scenario) : Settlement(scenario), accounts(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -43,7 +40,10 @@ class Engine : Settlement {
             waiting_venues = 0;
             n_active = 0;
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
-            if (n_active) cascades();
+            if (accounts.n_slot)
+                sell(n);
+            else if (n_active)
+                cascades();
             spent = 0;
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
@@ -57,9 +57,10 @@ class Engine : Settlement {
    private:
     Asset asset[MAX_ASSET];
     Market market[MAX_ASSET];
-    Cascade cascade[MAX_ASSET];  // of the assets in `work`
+    Cascade cascade[MAX_ASSET];
     Work work[MAX_ASSET];
-    int n_active;
+    int active[MAX_ASSET], n_active;  // assets with a cascade
+    Accounts accounts;
     Returns returns;
     Memory memory;
     vec jump[MAX_ASSET];
@@ -82,6 +83,7 @@ class Engine : Settlement {
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
+        accounts.begin();
         status = spent = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
@@ -101,18 +103,34 @@ class Engine : Settlement {
 
         const float down = monitoring - m.fundamental, up = monitoring + m.fundamental;
         if (s.gate && !m.displaced && !m.behind && down <= m.nearest[LONG] && up <= m.nearest[SHORT]) {
-            rest(x, m, a);
+            rest(x, m, a, monitoring);
             return;
         }
         disturbed(x, m, a, n, monitoring);
     }
 
     // A step in which nobody can trigger and every book is at rest.
-    void rest(const Asset& x, Market& m, int a) {
+    void rest(const Asset& x, Market& m, int a, float monitoring) {
+        if (accounts.n_slot) {  // may be woken by an account yet
+            Work& w = work[a];
+            w.start = splat(0.0f);
+            w.price = splat(m.fundamental);
+            w.lowest = w.highest = m.fundamental;
+            w.was_displaced = w.displaced = w.active = false;
+            set_offsets(w, monitoring);
+            return;
+        }
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
         trough(x, a, splat(m.fundamental), m.fundamental);
+    }
+
+    void set_offsets(Work& w, float monitoring) {
+        for (int side = 0; side < 2; ++side) {
+            w.offset[side] = splat(monitoring);
+            w.most[side] = monitoring;
+        }
     }
 
     // `lowest`: at most the lowest price, so that an index that cannot be a new low is not even summed.
@@ -132,23 +150,25 @@ class Engine : Settlement {
         const vec start = displacement(x.book, q);
         const float lowest = fma(PERCENT, lane_min(start), m.fundamental);
         const float highest = fma(PERCENT, lane_max(start), m.fundamental);
-        Work& w = work[n_active];
-        w.asset = a;
+        Work& w = work[a];
         w.start = start;
         w.price = fma(splat(PERCENT), start, splat(m.fundamental));
         w.was_displaced = was_displaced;
+        w.displaced = displaced;
         w.lowest = lowest;
+        w.highest = highest;
+        w.active = false;
+        set_offsets(w, monitoring);
         m.q = q;
         // Marks are means of prices: where neither extreme could trigger anybody, no mark can.
-        if (s.gate && !m.behind && monitoring - lowest <= m.nearest[LONG] - ROUNDING &&
-            monitoring + highest <= m.nearest[SHORT] - ROUNDING) {
-            if (displaced) ++count[CALM];
-            close(x, m, w);
+        if (s.gate && !m.behind && w.most[LONG] - lowest <= m.nearest[LONG] - ROUNDING &&
+            w.most[SHORT] + highest <= m.nearest[SHORT] - ROUNDING) {
+            calm(x, m, a);
             return;
         }
         const vec marked = mark(m.fundamental, start, x.mark_weight, s.n_venue);
-        const vec fall = select(x.listed, monitoring - marked, zero);
-        const vec rise = select(x.listed, monitoring + marked, zero);
+        const vec fall = select(x.listed, w.offset[LONG] - marked, zero);
+        const vec rise = select(x.listed, w.offset[SHORT] + marked, zero);
         const bool longs = above(fall, m.frontier[LONG]), shorts = above(rise, m.frontier[SHORT]);
         m.frontier[LONG] = maximum(fall, m.frontier[LONG]);
         m.frontier[SHORT] = maximum(rise, m.frontier[SHORT]);
@@ -156,10 +176,10 @@ class Engine : Settlement {
         if (on && (longs || shorts || m.behind)) deleverage_asset(m, a, marked);
 
         if (longs || shorts || m.behind) {
-            Cascade& c = cascade[n_active];
-            prepare(x, m, a, depths, monitoring, longs || m.behind, shorts || m.behind, c);
+            Cascade& c = cascade[a];
+            prepare(x, m, a, depths, longs || m.behind, shorts || m.behind, c);
             if (open_cascade(s, c)) {
-                ++n_active;
+                activate(a);
                 return;
             }
             for (int side = 0; side < 2; ++side)
@@ -167,28 +187,43 @@ class Engine : Settlement {
             m.behind = false;
             near(x, m, c.live);
         }
-        if (displaced) ++count[CALM];
-        close(x, m, w);
+        calm(x, m, a);
+    }
+
+    void activate(int a) {
+        Work& w = work[a];
+        w.active = true;
+        w.first = 0.0f;
+        w.rounds = 0;
+        active[n_active++] = a;
+    }
+
+    // Nobody triggers in this asset: its step is over, unless an account may still touch it.
+    void calm(const Asset& x, Market& m, int a) {
+        if (!accounts.n_slot) close(x, m, a);
     }
 
     // Memory and troughs after the step.
-    void close(const Asset& x, Market& m, const Work& w) {
+    void close(const Asset& x, Market& m, int a) {
+        const Work& w = work[a];
+        if (w.displaced && !w.active) ++count[CALM];
         const vec last = w.was_displaced ? m.price : splat(m.last);
         m.memory = remember(x.withdrawal, m.memory, w.price - last);
         m.price = w.price;
         m.last = m.fundamental;
         m.displaced = above(absolute(m.q), 0.0f) != 0;
-        trough(x, w.asset, w.price, w.lowest);
+        trough(x, a, w.price, w.lowest);
     }
 
-    void prepare(const Asset& x, Market& m, int a, vec depths, float monitoring, bool longs, bool shorts,
-                 Cascade& c) {
+    void prepare(const Asset& x, Market& m, int a, vec depths, bool longs, bool shorts, Cascade& c) {
         c.asset = a;
         c.book = &x.book;
         c.mark_weight = x.mark_weight;
         c.start_fundamental = m.fundamental;
         c.permanent = x.permanent;
-        c.monitoring = monitoring;
+        c.offset[LONG] = work[a].offset[LONG];
+        c.offset[SHORT] = work[a].offset[SHORT];
+        c.extra = splat(0.0f);
         c.start_q = m.q;
         c.depth = depths;
         c.inverse_depth = select(x.listed, 1.0f / select(x.listed, depths, splat(1.0f)), splat(0.0f));
@@ -200,30 +235,44 @@ class Engine : Settlement {
         for (int side = 0; side < 2; ++side) {
             c.thinned[side] = m.thinned[side];
             c.base[side] = m.base[side];
-            c.limit[side] = x.throughput;
+            c.most[side] = x.throughput;
             if (x.book.any_limited)
-                c.limit[side] = minimum(room(x.book, m.q, depths, side == LONG ? 1.0f : -1.0f), x.throughput);
+                c.most[side] = minimum(room(x.book, m.q, depths, side == LONG ? 1.0f : -1.0f), x.throughput);
+            c.limit[side] = c.most[side];
             c.frontier[side] = m.frontier[side];
         }
     }
 
     // The cascades of a step, their fills and losses.
     void cascades() {
-        int running[MAX_ASSET], n_running = n_active;
-        for (int i = 0; i < n_active; ++i) running[i] = i;
+        rounds(active, n_active);
+        for (int i = 0; i < n_active; ++i) {
+            const int a = active[i];
+            Cascade& c = cascade[a];
+            work[a].first = c.first;
+            work[a].rounds = c.rounds;
+            finish_cascade(a, c);
+            close(asset[a], market[a], a);
+        }
+    }
+
+    // Take the cascades of some assets through their rounds, side by side.
+    void rounds(const int* assets, int n_running) {
+        int running[MAX_ASSET];
+        for (int i = 0; i < n_running; ++i) running[i] = assets[i];
         while (n_running) {
             int left = 0;
             for (int i = 0; i < n_running; ++i)
                 if (next_round(s, cascade[running[i]])) running[left++] = running[i];
             n_running = left;
         }
-        for (int i = 0; i < n_active; ++i) finish_cascade(work[i], cascade[i]);
     }
 
-    void finish_cascade(Work& w, const Cascade& c) {
-        const Asset& x = asset[w.asset];
-        Market& m = market[w.asset];
-        note(w.asset, x, c);
+    vec finish_cascade(int a, const Cascade& c) {
+        const Asset& x = asset[a];
+        Market& m = market[a];
+        Work& w = work[a];
+        note(a, x, c);
         const vec moved = displacement(x.book, c.q);
         const vec mean = mean_displacement(x.book, w.start, moved);
         const float middle = 0.5f * (m.fundamental + c.fundamental);
@@ -234,9 +283,149 @@ class Engine : Settlement {
         w.lowest = -1e30f;  // unknown: the index is summed
         m.behind = false;
         for (int side = 0; side < 2; ++side)
-            if (c.live[side]) execute(m, w.asset, side, c, fill);
+            if (c.live[side]) execute(m, a, side, c, fill);
         near(x, m, c.live);
-        close(x, m, w);
+        return fill;
+    }
+
+    // The forced selling of a step with accounts in it; same order as selling_numpy.py.
+    void sell(int n) {
+        float low[MAX_ASSET], high[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            low[a] = work[a].lowest - work[a].most[LONG];
+            high[a] = work[a].highest + work[a].most[SHORT];
+        }
+        accounts.open();
+        const bool quiet = s.gate && accounts.quiet(low, high);
+        uint32_t changed = 0;
+        for (int i = 0; i < n_active; ++i) changed |= 1u << active[i];
+        if (!quiet) changed |= answer(n, true);
+        for (int number = 0; changed; ++number) {
+            int assets[MAX_ASSET], n_asset = 0;
+            for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
+            for (int i = 0; i < n_asset; ++i) restart(assets[i], number == 0);
+            rounds(assets, n_asset);
+            for (int i = 0; i < n_asset; ++i) {
+                Work& w = work[assets[i]];
+                const Cascade& c = cascade[assets[i]];
+                w.rounds += c.rounds;
+                if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
+            }
+            changed = number + 1 < MAX_PASS ? answer(n, false) : 0;
+        }
+        vec fill[MAX_ASSET], price[MAX_ASSET];
+        for (int i = 0; i < n_active; ++i) fill[active[i]] = finish_cascade(active[i], cascade[active[i]]);
+        if (accounts.sold) {
+            for (int a = 0; a < s.n_asset; ++a) {
+                price[a] = exponential(work[a].price);
+                if (!work[a].active) fill[a] = price[a];
+            }
+            flow += accounts.settle(record, fill, price);
+            if (accounts.exhausted) status |= EXHAUSTED;
+        } else if (!quiet) {
+            accounts.pass();
+        }
+        if (accounts.behind)
+            for (int v = 0; v < s.n_venue; ++v)
+                if (const float more = accounts.waiting(v); more > 0.0f) {
+                    waiting[v] += more;
+                    waiting_venues |= 1u << v;
+                }
+        for (int a = 0; a < s.n_asset; ++a) close(asset[a], market[a], a);
+    }
+
+    // Let a cascade run again from where it stands, or for the first time, with the accounts' purchases.
+    void restart(int a, bool opening) {
+        Cascade& c = cascade[a];
+        if (opening && !above(absolute(c.extra), 0.0f)) return;
+        const vec zero = splat(0.0f);
+        c.limit[LONG] = maximum(c.most[LONG] - maximum(zero - c.extra, zero), zero);
+        c.limit[SHORT] = maximum(c.most[SHORT] - maximum(c.extra, zero), zero);
+        c.live[LONG] = c.live[SHORT] = true;
+        open_cascade(s, c);
+    }
+
+    // What accounts sell at the marks at hand; returns the assets that they touch.
+    uint32_t answer(int n, bool opening) {
+        Held logs[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            const Asset& x = asset[a];
+            const Work& w = work[a];
+            const Cascade& c = cascade[a];
+            const bool moved = w.active && !opening;
+            const vec marked = moved
+                                   ? mark(c.fundamental, displacement(x.book, c.q), x.mark_weight, s.n_venue)
+                                   : mark(market[a].fundamental, w.start, x.mark_weight, s.n_venue);
+            logs[a] = {marked - w.offset[LONG], marked + w.offset[SHORT]};
+        }
+        accounts.look(logs);
+        vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
+        if (!accounts.wanted(fresh)) return 0;
+        accounts.orders(fresh, sent);
+        if (!opening && !matters(sent, n)) return 0;  // too little to matter is left to the next step
+        uint32_t touched = 0;
+        for (int a = 0; a < s.n_asset; ++a)
+            if (above(sent[a][LONG] + sent[a][SHORT], 0.0f)) {
+                touched |= 1u << a;
+                wake(a, n);
+            }
+        if (scarce(touched, fresh, sent)) accounts.orders(fresh, sent);
+        accounts.add(fresh);
+        for (uint32_t rest = touched; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            cascade[a].extra = cascade[a].extra + (sent[a][SHORT] - sent[a][LONG]);
+        }
+        return touched;
+    }
+
+    bool matters(const vec (*sent)[2], int n) {
+        for (int a = 0; a < s.n_asset; ++a) {
+            const vec all = sent[a][LONG] + sent[a][SHORT];
+            if (!above(all, 0.0f)) continue;
+            const vec depths = work[a].active
+                                   ? cascade[a].depth
+                                   : depth(asset[a].withdrawal, market[a].memory, overlay_depth(s, n, a));
+            if (above(all, TOLERANCE * depths)) return true;
+        }
+        return false;
+    }
+
+    // Give an asset that nobody triggered in a cascade of its own.
+    void wake(int a, int n) {
+        if (work[a].active) return;
+        const Asset& x = asset[a];
+        Market& m = market[a];
+        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), true, true, cascade[a]);
+        open_cascade(s, cascade[a]);
+        activate(a);
+    }
+
+    // Cut the accounts' new sales where a book or an engine does not take them; true where that was so.
+    bool scarce(uint32_t touched, vec* fresh, const vec (*sent)[2]) {
+        const vec zero = splat(0.0f);
+        vec share[MAX_ASSET][2];
+        bool some = false;
+        for (int a = 0; a < s.n_asset; ++a) {
+            share[a][LONG] = share[a][SHORT] = splat(1.0f);
+            if (!(touched >> a & 1)) continue;
+            const Cascade& c = cascade[a];
+            for (int side = 0; side < 2; ++side) {
+                const vec taken = c.flow[side] + maximum(side == LONG ? zero - c.extra : c.extra, zero);
+                const vec limit = maximum(c.most[side] - taken, zero);
+                const ivec over = sent[a][side] > limit;
+                if (any(over)) {
+                    some = true;
+                    share[a][side] =
+                        select(over, limit / select(over, sent[a][side], splat(1.0f)), share[a][side]);
+                }
+                if (asset[a].book.any_limited) {
+                    const vec space = room(asset[a].book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
+                    accounts.exhausted |= above(sent[a][side], maximum(space - taken, zero)) != 0;
+                }
+            }
+        }
+        if (some) accounts.ration(fresh, share);
+        return some;
     }
 
     // Frontiers that passed nobody are executed as they stand.
@@ -251,7 +440,7 @@ class Engine : Settlement {
 
     void note(int a, const Asset& x, const Cascade& c) {
         ++count[ACTIVE];
-        count[ROUNDS] += c.rounds;
+        count[ROUNDS] += work[a].rounds;
         const bool sold = above(c.flow[LONG], DUST), bought = above(c.flow[SHORT], DUST);
         count[MIXED] += sold && bought;
         if (!c.converged) {
@@ -263,9 +452,9 @@ class Engine : Settlement {
                 const vec space = room(x.book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
                 if (any((c.wanted[side] > space) & (c.flow[side] >= space))) status |= EXHAUSTED;
             }
-        const float total = lane_sum(c.flow[LONG] + c.flow[SHORT]);
-        if (c.first > 0.0f && total > MATERIAL * lane_sum(c.depth))
-            record.branching[a] = maximum(1.0f - c.first / total, record.branching[a]);
+        const float total = lane_sum(c.flow[LONG] + c.flow[SHORT] + absolute(c.extra)), first = work[a].first;
+        if (first > 0.0f && total > MATERIAL * lane_sum(c.depth))
+            record.branching[a] = maximum(1.0f - first / total, record.branching[a]);
     }
 
     // Advance the executed frontiers of one side by its flow and settle every slice at its fill.
@@ -295,7 +484,9 @@ class Engine : Settlement {
         const vec dollars = flowed * fill;
         record.liquidated[a][side] += dollars;
         record.coins[a] += flowed;
-        flow += lane_sum(dollars);
+        const float sum = lane_sum(dollars);
+        flow += sum;
+        record.sold_by[0] += sum;
         const uint32_t flowing = above(flowed, 0.0f);
         count[FLUSHES] += __builtin_popcount(flowing);
         record.pending_venues |= flowing;

@@ -39,9 +39,11 @@ static inline vec load(const float* table, int row) {
 #include "kernels/mechanisms/cascade/step_fused.h"
 #include "kernels/mechanisms/adl/step_fused.h"
 #include "kernels/mechanisms/waterfall/step_fused.h"
+#include "kernels/mechanisms/account/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
 #include "kernels/state_fused.h"
 #include "kernels/settlement_fused.h"
+#include "kernels/accounts_fused.h"
 #include "kernels/engine_fused.h"
 
 void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows,

@@ -19,6 +19,12 @@ COMPONENTS = ("total", "margin_lost", "deficit", "fund_draw", "adl", "bad_debt",
 
 SIDES = ("long", "short")
 
+CHANNELS = (
+    "isolated", "cross_margin", "coin_margined", "collateral", "defi_loan", "cefi_loan", "treasury",
+    "etf", "stop_loss", "momentum", "retail_exit", "vault",
+)  # fmt: skip
+"""Who sends orders into the books; `isolated`: positions with a margin of their own."""
+
 USD_EXPONENT, RATIO_EXPONENT = 10, -20
 """Exponent of two of the smallest value that a histogram tells apart from zero."""
 
@@ -69,6 +75,8 @@ FIELDS = (
     Field("venues_exhausted", (), "1", RATIO_EXPONENT, "venues whose fund was spent"),
     Field("backlog", ("venue+",), "USD", USD_EXPONENT,
           "largest notional triggered and not yet executed at the end of a step"),
+    Field("sold_by", ("channel",), "USD", USD_EXPONENT,
+          "orders sent into the books in dollars at the fill, forced or induced, by who sent them"),
     Field("worst_window", (), "USD", USD_EXPONENT,
           "largest forced notional in a run of steps within twelve minutes, at least one step; at the fill"),
 )
@@ -104,6 +112,7 @@ class Layout:
             "asset": shape.n_asset,
             "tier": shape.n_tier,
             "side": len(SIDES),
+            "channel": len(CHANNELS),
         }
         sizes |= {name + "+": size + 1 for name, size in sizes.items()}
         self.shapes = {f.name: tuple(sizes[d] for d in f.dims) for f in FIELDS}

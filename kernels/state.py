@@ -30,6 +30,10 @@ class PathState:
     executed: np.ndarray  # executed frontier, E [path, asset, side, group, venue]
     survival: np.ndarray  # share that ADL has left [path, asset, side, venue, tier]
 
+    # accounts, where there are any
+    account_frontier: np.ndarray  # worst distance so far [path, slot, venue]
+    account_executed: np.ndarray  # executed distance [path, slot, venue]
+
     # funds
     fund: np.ndarray  # USD [path, venue]
     fund_peak: np.ndarray  # USD [path, venue]
@@ -43,6 +47,8 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
     """Paths at the start: prices at one, books at rest, calm memory, funds full."""
     shape, arrays = scenario.shape, scenario.arrays
     market = (n_path, shape.n_asset, shape.n_venue)
+    n_slot = 0 if scenario.parts.account is None else len(scenario.parts.account.channel)
+    accounts = (n_path, n_slot, shape.n_venue)
     funds = np.tile(arrays.fund, (n_path, 1))
     return PathState(
         exogenous=np.zeros(market[:2]),
@@ -53,6 +59,8 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         frontier=np.zeros((n_path, shape.n_asset, 2, shape.n_venue)),
         executed=np.zeros((n_path, shape.n_asset, 2, shape.n_group, shape.n_venue)),
         survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),
+        account_frontier=np.zeros(accounts),
+        account_executed=np.zeros(accounts),
         fund=funds,
         fund_peak=funds.copy(),
         spent=np.zeros(funds.shape, bool),

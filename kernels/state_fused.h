@@ -26,11 +26,17 @@ struct Market {
     tiers survival[2][LANES];
 };
 
+// More than rounding can move a mean of log prices; what a gate skips must lie this far from mattering.
+constexpr float ROUNDING = 1e-5f;
+
 // An asset within a step, between its parts.
 struct Work {
-    int asset;
-    vec start;     // displacement before the rounds, percent
-    vec price;     // log price, before and after them
-    float lowest;  // at most the lowest price
-    bool was_displaced;
+    vec start;              // displacement before the rounds, percent
+    vec price;              // log price, before and after them
+    vec offset[2];          // distance added to the marks, by side
+    float lowest, highest;  // bounds of the price
+    float most[2];          // bounds of the offsets
+    float first;            // flow of the first round
+    int rounds;
+    bool was_displaced, displaced, active;
 };

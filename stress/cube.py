@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
-from kernels.outcome import COMPONENTS, COUNTERS, SIDES, STATUS
+from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, SIDES, STATUS
 from kernels.scenario import Scenario, ScenarioShape
 from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
 from stress.measures.distribution import NOTHING, Distribution, distribution
@@ -63,6 +63,7 @@ def coordinates(shape: ScenarioShape, levels: Sequence[float]) -> dict[str, Any]
     """Labels of every dim that does not depend on what is in the run."""
     return {
         "component": list(COMPONENTS),
+        "channel": list(CHANNELS),
         "venue": [*shape.venues, ALL],
         "asset": [*shape.assets, ALL],
         "side": [*SIDES, "both"],

@@ -20,7 +20,8 @@ def cascade(scenario, shock, limit=np.inf, monitoring=0.0, q=0.0):
     return run(
         arrays, np.array([0]), np.array([shock]), np.full((1, n_venue), q), arrays.depth, frontier,
         np.zeros((1, 2, n_venue)), np.full((1, 2, n_venue), limit),
-        np.ones((1, 2, n_venue, scenario.shape.n_tier)), np.array([monitoring]),
+        np.ones((1, 2, n_venue, scenario.shape.n_tier)), np.full((1, 2, n_venue), monitoring),
+        np.zeros((1, n_venue)),
     )  # fmt: skip
 
 

@@ -12,9 +12,12 @@ constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 3, JUMP_EVERY = 2;
 struct Cascade {
     // what the rounds start from
     int asset;
-    float start_fundamental, permanent, monitoring;
+    float start_fundamental, permanent;
+    vec offset[2];  // distance added to the marks
+    vec extra;      // net purchases of others in this step
     vec start_q, depth, inverse_depth, tolerance;
     vec base[2], limit[2];
+    vec most[2];            // `limit` before the accounts took their part
     bool live[2];           // sides with anything to execute
     uint32_t thinned[2];    // lanes whose tiers auto-deleveraging has thinned
     const tiers* survival;  // [side][lane]
@@ -73,7 +76,7 @@ static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displ
 
 // Frontiers of one side after marks.
 static inline vec reached_by(const Cascade& c, int side, vec marked) {
-    return maximum(side == LONG ? c.monitoring - marked : c.monitoring + marked, c.frontier[side]);
+    return maximum(side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked, c.frontier[side]);
 }
 
 // A lower bound on all flow of one side still to come, along the last two rounds, Eq. (5).
@@ -99,7 +102,7 @@ static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec d
     if (above(ahead, c.limit[side])) return false;
     const vec q = c.q;
     const float fundamental = c.fundamental;
-    move(c, sign * ahead);
+    move(c, fma(splat(sign), ahead, c.extra));
     const vec far = reached_by(c, side, marked_at(s, c, displacement(*c.book, c.q)));
     c.q = q;
     c.fundamental = fundamental;
@@ -129,7 +132,7 @@ static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
 // Execute what is wanted, move books and marks, see who is triggered. False when that was the last round.
 static inline bool next_round(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
-    vec fresh = zero, largest = zero, net = zero;
+    vec fresh = zero, largest = zero, net = c.extra;
     uint32_t capped = 0;
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;

@@ -39,10 +39,10 @@ class Cascade:
 class Rounds:
     """What the rounds of n assets start from, and how flow moves their marks, Eqs. (1)-(3)."""
 
-    def __init__(self, arrays, asset, fundamental, q, depth, base, survival, monitoring):
+    def __init__(self, arrays, asset, fundamental, q, depth, base, survival, offset, extra):
         self.arrays, self.asset = arrays, asset
         self.fundamental, self.q, self.depth = fundamental, q, depth
-        self.base, self.survival, self.monitoring = base, survival, monitoring
+        self.base, self.survival, self.offset, self.extra = base, survival, offset, extra
         self.alpha, self.band = arrays.alpha[asset], arrays.band[asset]
         self.weight, self.permanent = arrays.mark_weight[asset], arrays.permanent[asset]
         self.thinned = (survival != 1).any(axis=(1, 2, 3))
@@ -50,7 +50,7 @@ class Rounds:
 
     def move(self, at, flow):
         """Fundamental [at] and consumption [at, venue] after a flow [at, side, venue]."""
-        net = flow[:, SHORT] - flow[:, LONG]
+        net = self.extra[at] + (flow[:, SHORT] - flow[:, LONG])
         return (
             self.fundamental[at] + self.permanent[at] * net.sum(axis=1),
             self.q[at] + net * self.per_dollar[at],
@@ -60,7 +60,7 @@ class Rounds:
         """Distances that the marks reach after a flow: [at, side, venue]."""
         fundamental, q = self.move(at, flow)
         moved = displacement(q, self.alpha[at], self.band[at])
-        return distance(mark(fundamental, moved, self.weight[at]), self.monitoring[at])
+        return distance(mark(fundamental, moved, self.weight[at]), self.offset[at])
 
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
@@ -93,7 +93,7 @@ def ratios(new, previous):
     return np.minimum(low, MAX_RATIO), np.minimum(high, MAX_RATIO)
 
 
-def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, monitoring):
+def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, offset, extra):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
     asset      : [n], which asset each row is
@@ -101,10 +101,11 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, m
     frontier   : [n, side, venue], from the marks of round 0
     base       : [n, side, venue], notional executed in earlier steps, USD
     limit      : [n, side, venue], most that can execute in this step, USD
-    survival   : [n, side, venue, tier]; monitoring: [n]
+    survival   : [n, side, venue, tier]; offset: [n, side, venue], distance added to the marks'
+    extra      : [n, venue], net purchases of others in this step, USD
     """
     n = len(asset)
-    rounds = Rounds(arrays, asset, fundamental, q, depth, base, survival, monitoring)
+    rounds = Rounds(arrays, asset, fundamental, q, depth, base, survival, offset, extra)
     end = Cascade(
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),

@@ -13,9 +13,9 @@ from kernels.parts.table.table_numpy import EDGES, amount, locate
 BISECTIONS = 60
 
 
-def distance(mark, monitoring):
-    """Distances reached by log marks [..., venue], Eq. (1): [..., side, venue]."""
-    return np.stack([-mark, mark], axis=-2) + monitoring[..., None, None]
+def distance(mark, offset):
+    """Distances reached by log marks [..., venue] and an offset [..., side, venue], Eq. (1)."""
+    return np.stack([-mark, mark], axis=-2) + offset
 
 
 def threshold_margin(distance, side, rate, deduction):

@@ -4,6 +4,7 @@
 constexpr float STRESSED = -0.01f;
 constexpr int N_COMPONENT = 7;
 enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES };
+constexpr int N_CHANNEL = 12;  // kernels/outcome.py names them; 0: isolated positions
 constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
 
 struct Record {
@@ -21,6 +22,7 @@ struct Record {
     // by venue
     float income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
     float backlog_total;
+    float sold_by[N_CHANNEL];
     uint32_t pending_venues;
 };
 
@@ -151,6 +153,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const float* cu
     row.put(exhausted);
     for (int v = 0; v < s.n_venue; ++v) row.put(r.backlog[v]);
     row.put(r.backlog_total);
+    for (int c = 0; c < N_CHANNEL; ++c) row.put(r.sold_by[c]);
     row.put(worst_window(cumulative, s.n_step, s.window_steps));
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kernels.mechanisms.cascade import MATERIAL
-from kernels.outcome import COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, Layout
+from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, Layout
 
 STRESSED = -0.01
 """Exogenous log trough below which a path counts for amplification."""
@@ -37,6 +37,7 @@ class Record:
         self.exhaustion = np.zeros((n, v))
         self.backlog = np.zeros((n, v))
         self.backlog_total = np.zeros(n)
+        self.sold_by = np.zeros((n, len(CHANNELS)))
         self.flow = np.zeros((n, shape.n_step))
         self.step = 0
         self.received = np.zeros((n, v))  # by the funds up to the step before
@@ -45,6 +46,7 @@ class Record:
     def forced(self, path, asset, side, venue, price, notional, lost, deficit, fee, surplus):
         """Slices executed in a book: all arguments [n] or [n, tier]."""
         dollars = notional * price[:, None]
+        np.add.at(self.sold_by[:, 0], path, dollars.sum(axis=1))
         np.add.at(self.loss["margin_lost"], (path, venue), lost)
         np.add.at(self.loss["deficit"], (path, venue), deficit)
         np.add.at(self.loss["fees"], (path, venue), fee)
@@ -87,12 +89,39 @@ class Record:
         np.minimum(self.index_trough, index, out=self.index_trough)
         np.minimum(self.exogenous_trough, state.exogenous, out=self.exogenous_trough)
 
-    def cascades(self, path, asset, depth, end):
-        """Branching ratio of the step's cascades."""
-        total = end.flow.sum(axis=(1, 2))
-        material = (total > MATERIAL * depth.sum(axis=1)) & (end.first > 0)
-        ratio = np.where(material, 1 - end.first / np.where(total > 0, total, 1.0), 0.0)
-        self.branching[path, asset] = np.maximum(self.branching[path, asset], ratio)
+    def cascades(self, active, first, total, depth):
+        """Branching ratio of the step's cascades; all [path, asset], depth [path, asset, venue]."""
+        material = active & (total > MATERIAL * depth.sum(axis=2)) & (first > 0)
+        ratio = np.where(material, 1 - first / np.where(total > 0, total, 1.0), 0.0)
+        self.branching = np.maximum(self.branching, ratio)
+
+    def accounts(self, part, notional, lost, deficit, left, legs):
+        """What accounts sold in the step.
+
+        notional, lost, deficit, left: USD [path, slot, venue, tier]
+        legs: dollars at the fill per dollar of notional [path, slot, asset, side, venue]
+        """
+        arrays = self.scenario.arrays
+        dollars = legs.sum(axis=(2, 3))[..., None] * notional
+        self.sold_by += np.einsum("psvt,sc->pc", dollars, np.eye(len(CHANNELS))[part.channel])
+        # Sales that are no liquidations lose nothing here: their holders stay with what they have got.
+        notional, lost, deficit, left, dollars = (
+            part.losing[..., None] * x for x in (notional, lost, deficit, left, dollars)
+        )
+        available = np.maximum(left, 0.0)
+        fee = np.minimum(arrays.fee_rate[:, None] * dollars, available)
+        surplus = arrays.surplus_share[:, None] * (available - fee)
+        for name, amount in (("margin_lost", lost), ("deficit", deficit), ("fees", fee)):
+            self.loss[name] += amount.sum(axis=1)
+        self.pending += deficit.sum(axis=1)
+        self.surplus += (fee + surplus).sum(axis=(1, 3))
+        sides = np.einsum("psaiv,psv->pvai", legs, notional.sum(axis=3))
+        coins = np.einsum("svat,psv->pva", np.abs(part.sold), notional.sum(axis=3))
+        self.liquidated += sides
+        self.coins += coins
+        self.liquidated_tier += dollars.sum(axis=1)
+        self.closed += arrays.closing_share * coins.sum(axis=2)
+        self.flow[:, self.step] += dollars.sum(axis=(1, 2, 3))
 
     def backlogs(self, waiting):
         """Notional triggered and not executed at the end of the step [path, venue]."""
@@ -147,6 +176,7 @@ class Record:
             "exhaustion_time": self.exhaustion,
             "venues_exhausted": (self.exhaustion > 0).sum(axis=1),
             "backlog": np.append(self.backlog, self.backlog_total[:, None], axis=1),
+            "sold_by": self.sold_by,
             "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
         }
         for name, values in fields.items():

@@ -22,3 +22,6 @@ template <class F, class I> static inline void locate(F distance, I& bin, F& fra
     fraction = select(small, distance * (1.0f / SMALLEST), inside);
     fraction = select(full, F{} + 1.0f, fraction);
 }
+
+// The lower edge of a bin.
+static inline float table_edge(int bin) { return bin ? from_bits((bin + BIN_OFFSET) << BIN_SHIFT) : 0.0f; }

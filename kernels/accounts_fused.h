@@ -1,0 +1,209 @@
+// The accounts of one path: their state, and what they do within a step. The engine asks them before and
+// after the cascades, in the order of selling_numpy.py.
+#pragma once
+
+class Accounts {
+   public:
+    explicit Accounts(const PackedScenario& scenario)
+        : n_slot(scenario.account_channel ? scenario.account_channel_rows : 0), s(scenario) {
+        for (int a = 0; a < s.n_asset; ++a) {
+            falls[a] = rises[a] = false;
+            for (int k = 0; k < n_slot; ++k) {
+                const vec lean = load(s.account_lean, k * s.n_asset + a);
+                falls[a] |= above(splat(0.0f), lean) != 0;
+                rises[a] |= above(lean, 0.0f) != 0;
+            }
+        }
+    }
+
+    const int n_slot;
+    vec flow[MAX_SLOT], due[MAX_SLOT];  // of the step: executed, and triggered but not executed before it
+    bool exhausted;                     // wanted to sell past the end of a book
+
+    void begin() {
+        for (int k = 0; k < n_slot; ++k) frontier[k] = executed[k] = total[k] = base[k] = splat(0.0f);
+        for (int a = 0; a < s.n_asset; ++a) seen_fall[a] = seen_rise[a] = 0.0f;
+        behind = false;
+    }
+
+    // A step begins: nothing sold yet.
+    void open() {
+        for (int k = 0; k < n_slot; ++k) flow[k] = due[k] = splat(0.0f);
+        sold = exhausted = false;
+    }
+
+    // Whether prices within these bounds trigger nobody: none is worse than what was looked at before.
+    bool quiet(const float* low, const float* high) const {
+        if (behind) return false;
+        for (int a = 0; a < s.n_asset; ++a) {
+            if (falls[a] && low[a] - ROUNDING < seen_fall[a]) return false;
+            if (rises[a] && high[a] + ROUNDING > seen_rise[a]) return false;
+        }
+        return true;
+    }
+
+    // Look at log prices after a fall and after a rise; frontiers follow.
+    void look(const Held* logs) {
+        Held price[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            if (falls[a]) price[a].fall = exponential(logs[a].fall);
+            if (rises[a]) price[a].rise = exponential(logs[a].rise);
+        }
+        bool further = false;
+        for (int k = 0; k < n_slot; ++k) {
+            const vec reached = account_reached(s, k, price);
+            const uint32_t more = above(reached, frontier[k]);
+            if (!more) continue;
+            further = true;
+            frontier[k] = maximum(reached, frontier[k]);
+            for (uint32_t rest = more; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                if (v < s.n_venue) total[k][v] = tier_sum(account_forced(s, k, v, frontier[k][v]));
+            }
+        }
+        if (!further) return;
+        for (int a = 0; a < s.n_asset; ++a) {
+            if (falls[a]) seen_fall[a] = lane_max(logs[a].fall);
+            if (rises[a]) seen_rise[a] = lane_min(logs[a].rise);
+        }
+    }
+
+    // What is wanted and not sold yet; false where that is nothing.
+    bool wanted(vec* fresh) {
+        bool some = false;
+        for (int k = 0; k < n_slot; ++k) {
+            const vec owed = maximum(total[k] - base[k], splat(0.0f));
+            const vec most = minimum(load(s.account_response, k) * owed, load(s.account_throughput, k));
+            fresh[k] = maximum(most - flow[k], splat(0.0f));
+            due[k] = owed;
+            some |= above(fresh[k], 0.0f) != 0;
+        }
+        return some;
+    }
+
+    // Orders on every book when accounts sell `notional` [slot]: [asset][side].
+    void orders(const vec* notional, vec (*sent)[2]) const {
+        for (int a = 0; a < s.n_asset; ++a) sent[a][LONG] = sent[a][SHORT] = splat(0.0f);
+        const vec zero = splat(0.0f);
+        for (int k = 0; k < n_slot; ++k)
+            for (uint32_t rest = above(notional[k], 0.0f); rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                const vec amount = splat(notional[k][v]);
+                for (int a = 0; a < s.n_asset; ++a) {
+                    const vec leg = sold_by(k, v, a);
+                    sent[a][LONG] = fma(amount, maximum(leg, zero), sent[a][LONG]);
+                    sent[a][SHORT] = fma(amount, maximum(zero - leg, zero), sent[a][SHORT]);
+                }
+            }
+    }
+
+    // Nobody sells more than every book on the way takes: the scarcest decides. `share`: [asset][side].
+    void ration(vec* notional, const vec (*share)[2]) const {
+        const vec one = splat(1.0f);
+        for (int k = 0; k < n_slot; ++k)
+            for (uint32_t rest = above(notional[k], 0.0f); rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                float least = 1.0f;
+                for (int a = 0; a < s.n_asset; ++a) {
+                    const vec leg = sold_by(k, v, a);
+                    least = minimum(lane_min(select(leg > 0.0f, share[a][LONG], one)), least);
+                    least = minimum(lane_min(select(leg < 0.0f, share[a][SHORT], one)), least);
+                }
+                notional[k][v] *= least;
+            }
+    }
+
+    void add(const vec* fresh) {
+        for (int k = 0; k < n_slot; ++k) flow[k] = flow[k] + fresh[k];
+        sold = true;
+    }
+
+    // Executed distances follow what was sold; every slice is settled and recorded. `fill`: of every book,
+    // `price`: of every asset, relative to the start; returns dollars at the fill that were liquidations.
+    float settle(Record& record, const vec* fill, const vec* price) {
+        float dollars = 0.0f;
+        behind = false;
+        for (int k = 0; k < n_slot; ++k) {
+            const ivec late = due[k] > flow[k];
+            behind |= any(late);
+            const vec before = executed[k];
+            executed[k] = select(late, before, frontier[k]);
+            for (uint32_t rest = mask_bits(late) & above(flow[k], 0.0f); rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                executed[k][v] = account_advance(s, k, v, before[v], frontier[k][v], flow[k][v]);
+            }
+            base[k] = select(late, base[k] + flow[k], total[k]);
+            for (uint32_t rest = above(flow[k], 0.0f); rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                dollars += settle_slice(record, k, v, before[v], fill, price);
+            }
+        }
+        return dollars;
+    }
+
+    // Frontiers that passed nobody are executed as they stand.
+    void pass() {
+        behind = false;
+        for (int k = 0; k < n_slot; ++k) {
+            const ivec late = due[k] > flow[k];
+            behind |= any(late);
+            executed[k] = select(late, executed[k], frontier[k]);
+            base[k] = select(late, base[k], total[k]);
+        }
+    }
+
+    // Notional waiting on a venue.
+    float waiting(int venue) const {
+        float sum = 0.0f;
+        for (int k = 0; k < n_slot; ++k) sum += maximum(due[k][venue] - flow[k][venue], 0.0f);
+        return sum;
+    }
+
+    bool behind;  // some frontier is ahead of what has been executed
+    bool sold;    // anything in this step
+
+   private:
+    const PackedScenario& s;
+    vec frontier[MAX_SLOT], executed[MAX_SLOT];
+    vec total[MAX_SLOT], base[MAX_SLOT];  // notional up to the frontier, and executed in earlier steps
+    float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
+    bool falls[MAX_ASSET], rises[MAX_ASSET];           // assets whose fall or rise hurts anybody
+
+    vec sold_by(int slot, int venue, int asset) const {
+        return load(s.account_sold, (slot * s.n_venue + venue) * s.n_asset + asset);
+    }
+
+    float settle_slice(Record& record, int k, int v, float start, const vec* fill, const vec* price) {
+        float loss = s.account_loss_fixed[k * LANES + v], worth = s.account_worth_fixed[k * LANES + v];
+        float sent[MAX_ASSET][2], at[MAX_ASSET], all = 0.0f;
+        for (int a = 0; a < s.n_asset; ++a) {
+            const vec leg = sold_by(k, v, a), size = absolute(leg);
+            const float whole = lane_sum(size);
+            at[a] = whole > 0.0f ? lane_sum(size * fill[a]) / whole : price[a][v];
+            const int row = (k * s.n_asset + a) * LANES + v;
+            loss = fma(s.account_loss[row], at[a], loss);
+            worth = fma(s.account_worth[row], at[a], worth);
+            sent[a][LONG] = lane_sum(maximum(leg, splat(0.0f))) * at[a];
+            sent[a][SHORT] = lane_sum(maximum(splat(0.0f) - leg, splat(0.0f))) * at[a];
+            all += sent[a][LONG] + sent[a][SHORT];
+        }
+        const AccountSlice x = account_slice(s, k, v, start, executed[k][v], loss, maximum(worth, 0.0f));
+        const tiers dollars = all * x.notional;
+        const float sum = tier_sum(dollars), notional = tier_sum(x.notional);
+        record.sold_by[s.account_channel[k]] += sum;
+        if (!s.account_losing[k * LANES + v]) return 0.0f;
+        const tiers available = maximum(x.left, tsplat(0.0f));
+        const tiers fee = minimum(s.fee_rate[v] * dollars, available);
+        const tiers surplus = s.surplus_share[v] * (available - fee);
+        for (int t = 0; t < s.n_tier; ++t)
+            record.pending[v][t] += quad{x.lost[t], fee[t], dollars[t], x.deficit[t]};
+        record.gain[v][0] += tier_sum(fee + surplus);
+        record.pending_venues |= 1u << v;
+        for (int a = 0; a < s.n_asset; ++a) {
+            record.liquidated[a][LONG][v] += sent[a][LONG] * notional;
+            record.liquidated[a][SHORT][v] += sent[a][SHORT] * notional;
+            record.coins[a][v] += at[a] > 0.0f ? (sent[a][LONG] + sent[a][SHORT]) / at[a] * notional : 0.0f;
+        }
+        return sum;
+    }
+};

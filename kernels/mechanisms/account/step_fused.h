@@ -1,0 +1,86 @@
+// Accounts, one slot of sixteen venues at a time: same statements as step_numpy.py.
+#pragma once
+
+constexpr int MAX_SLOT = 8, MAX_PASS = 24, ACCOUNT_BISECTIONS = 30;
+constexpr float SMALLEST_WORTH = 1e-6f;
+
+// Prices that accounts are held to: after a fall, and after a rise.
+struct Held {
+    vec fall, rise;
+};
+
+static inline vec account_level(const PackedScenario& s, const float* slope, const float* fixed, int slot,
+                                const Held* price) {
+    vec sum = load(fixed, slot);
+    for (int a = 0; a < s.n_asset; ++a) {
+        const int at = slot * s.n_asset + a;
+        const ivec falls = load(s.account_lean, at) < 0.0f;
+        sum = fma(load(slope, at), select(falls, price[a].fall, price[a].rise), sum);
+    }
+    return sum;
+}
+
+// Distance that margin stress has come since the start.
+static inline vec account_reached(const PackedScenario& s, int slot, const Held* price) {
+    const vec need = account_level(s, s.account_need, s.account_need_fixed, slot, price);
+    const vec value = account_level(s, s.account_value, s.account_value_fixed, slot, price);
+    const vec stress =
+        select(value > SMALLEST_WORTH, need / maximum(value, splat(SMALLEST_WORTH)), splat(LARGEST));
+    const vec distance = stress - load(s.account_start, slot);
+    return minimum(maximum(distance, splat(0.0f)), splat(LARGEST));
+}
+
+// Notional of one slot's holders on one venue up to a distance, by tier.
+static inline tiers account_forced(const PackedScenario& s, int slot, int venue, float distance) {
+    int bin;
+    float fraction;
+    locate(distance, bin, fraction);
+    const float* row = s.account_forced + ((int64_t)(slot * s.n_venue + venue) * N_EDGE + bin) * MAX_TIER;
+    const tiers low = load_tiers(row), high = load_tiers(row + MAX_TIER);
+    return fma(tsplat(fraction), high - low, low);
+}
+
+// Executed distance once `target` dollars beyond `executed` have gone, first in first out.
+static inline float account_advance(const PackedScenario& s, int slot, int venue, float executed,
+                                    float frontier, float target) {
+    const float base = tier_sum(account_forced(s, slot, venue, executed));
+    float low = executed, high = frontier;
+    for (int i = 0; i < ACCOUNT_BISECTIONS; ++i) {
+        const float middle = 0.5f * (low + high);
+        if (tier_sum(account_forced(s, slot, venue, middle)) - base <= target)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct AccountSlice {
+    tiers notional, lost, deficit, left;
+};
+
+// What holders between two distances lose, given loss and worth per dollar at the fills.
+static inline AccountSlice account_slice(const PackedScenario& s, int slot, int venue, float start, float end,
+                                         float loss, float worth) {
+    const float first = s.account_start[slot * LANES + venue];
+    const float broke = worth > 0.0f ? loss / worth - first : LARGEST;
+    const float* rows = s.account_forced + (int64_t)(slot * s.n_venue + venue) * N_EDGE * MAX_TIER;
+    AccountSlice r = {tsplat(0.0f), tsplat(0.0f), tsplat(0.0f), tsplat(0.0f)};
+    tiers margin = tsplat(0.0f);
+    const Span x = span(start, end);
+    float from = x.from;
+    for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
+        const float to = bin == x.last ? x.until : 1.0f;
+        const float low = table_edge(bin), width = table_edge(bin + 1) - low;
+        const tiers held = load_tiers(rows + (bin + 1) * MAX_TIER) - load_tiers(rows + bin * MAX_TIER);
+        const float a = fma(from, width, low), z = fma(to, width, low);
+        const float reach = minimum(maximum(broke, a), z);
+        r.notional += (to - from) * held;
+        margin += (worth * fma(0.5f, a + z, first) * (to - from)) * held;
+        const float short_of = maximum(loss - worth * fma(0.5f, a + reach, first), 0.0f);
+        r.deficit += (short_of * ((reach - a) / width)) * held;
+    }
+    r.lost = loss * r.notional - r.deficit;
+    r.left = margin - r.lost;
+    return r;
+}

@@ -1,0 +1,170 @@
+"""Accounts of one step: the specification. Equations of docs/methods/account.md."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.parts.table.table_numpy import EDGES, amount, locate
+
+BISECTIONS = 60
+LARGEST = EDGES[-1]
+SMALLEST_WORTH = 1e-6
+"""Worth, per starting dollar, below which collateral counts as gone."""
+
+
+def prices(part, marks, offset):
+    """Prices that accounts are held to, the worse way for each, Eq. (1): [path, slot, asset, venue].
+
+    marks : log marks [path, asset, venue]
+    offset: distance added on either side [path, asset, side, venue]
+    """
+    fall, rise = np.exp(marks - offset[:, :, 0]), np.exp(marks + offset[:, :, 1])
+    return np.where(part.lean < 0, fall[:, None], rise[:, None])
+
+
+def level(price, slope, fixed):
+    """fixed + sum over assets of slope x price: [path, slot, venue]."""
+    return fixed + (slope * price).sum(axis=2)
+
+
+def ratio(above, below):
+    """above / below where something is left below; else as far as tables go."""
+    return np.where(below > SMALLEST_WORTH, above / np.maximum(below, SMALLEST_WORTH), LARGEST)
+
+
+def reached(part, price):
+    """Distance that margin stress has come since the start, Eq. (2): [path, slot, venue]."""
+    stress = ratio(
+        level(price, part.need, part.need_fixed), level(price, part.value, part.value_fixed)
+    )
+    return np.clip(stress - part.start, 0.0, LARGEST)
+
+
+def forced(part, distance):
+    """Notional of holders up to a distance [..., slot, venue]: USD [..., slot, venue, tier]."""
+    index, fraction = locate(distance)
+    slot, venue = np.ogrid[: distance.shape[-2], : distance.shape[-1]]
+    low, high = part.forced[slot, venue, index], part.forced[slot, venue, index + 1]
+    return amount(low, high, fraction[..., None])
+
+
+def advance(part, executed, frontier, target):
+    """Executed distances once `target` dollars beyond `executed` have gone, first in first out."""
+    base = forced(part, executed).sum(axis=-1)
+    low, high = executed, frontier
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        below = forced(part, middle).sum(axis=-1) - base <= target
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return low
+
+
+@dataclass
+class Sales:
+    """What accounts do in one step of all paths."""
+
+    frontier: np.ndarray  # worst distance so far [path, slot, venue]
+    base: np.ndarray  # notional executed in earlier steps, USD [path, slot, venue]
+    flow: np.ndarray  # executed in this step, USD [path, slot, venue]
+    due: np.ndarray  # triggered and not executed before this step, USD [path, slot, venue]
+    extra: np.ndarray  # net purchases on every book, start dollars [path, asset, venue]
+    exhausted: np.ndarray  # wanted to sell past the end of a book, bool [path]
+
+
+def begin(part, state, price):
+    """The step's sales before any has been made."""
+    frontier = np.maximum(state.account_frontier, reached(part, price))
+    base = forced(part, state.account_executed).sum(axis=-1)
+    zero = np.zeros_like(base)
+    return Sales(frontier, base, zero, zero.copy(), np.zeros(state.price.shape), np.zeros(len(base), bool))
+
+
+def wanted(part, sales):
+    """What accounts would sell in this step, and of it what they have not sold yet: USD [path, slot, venue].
+
+    Equation (3): a share of what is due, no more than a step's throughput.
+    """
+    due = np.maximum(forced(part, sales.frontier).sum(axis=-1) - sales.base, 0.0)
+    return due, np.maximum(np.minimum(part.response * due, part.throughput) - sales.flow, 0.0)
+
+
+def orders(part, notional):
+    """Orders on every book when accounts sell `notional` [path, slot, venue]: [path, asset, side, venue]."""
+    sides = (np.maximum(sign * part.sold, 0.0) for sign in (1, -1))
+    return np.stack([np.einsum("psv,svat->pat", notional, side) for side in sides], axis=2)
+
+
+def sell(part, sales, fresh, limit, room):
+    """Make new sales, Eq. (4); returns the purchases that they are [path, asset, venue].
+
+    fresh: notional [path, slot, venue]
+    limit: what books and engines still take, USD [path, asset, side, venue]; room: what books do
+    """
+    sent = orders(part, fresh)
+    sales.exhausted |= (sent > room).any(axis=(1, 2, 3))
+    if (sent > limit).any():
+        # Nobody sells more than every book on the way takes: the scarcest decides.
+        share = np.where(sent > limit, limit / np.where(sent > 0, sent, 1.0), 1.0)
+        share = share.transpose(0, 2, 1, 3)[:, :, None, None]  # [path, side, 1, 1, asset, target]
+        uses = np.stack([part.sold > 0, part.sold < 0])  # [side, slot, venue, asset, target]
+        fresh = fresh * np.where(uses, share, 1.0).min(axis=(1, 4, 5))
+        sent = orders(part, fresh)
+    sales.flow = sales.flow + fresh
+    purchases = sent[:, :, 1] - sent[:, :, 0]
+    sales.extra = sales.extra + purchases
+    return purchases
+
+
+def executed_after(part, sales, executed):
+    """Executed distances after the step: the frontier, or as far as the flow went."""
+    late = sales.flow < sales.due
+    if not late.any():
+        return sales.frontier.copy()
+    return np.where(late, advance(part, executed, sales.frontier, sales.flow), sales.frontier)
+
+
+def fills(part, fill, marks):
+    """Price at which each account's legs were sold: [path, slot, asset, venue]; marks where none was.
+
+    fill : of every book, relative to the start [path, asset, venue]; marks: log [path, asset, venue]
+    """
+    size = np.abs(part.sold).transpose(0, 2, 1, 3)  # [slot, asset, venue, target]
+    whole = size.sum(axis=-1)
+    mean = np.einsum("savt,pat->psav", size, fill) / np.where(whole > 0, whole, 1.0)
+    return np.where(whole > 0, mean, np.exp(marks)[:, None])
+
+
+def legs(part, fill):
+    """Dollars at the fill per dollar forced, by side: [path, slot, asset, side, venue].
+
+    fill: [path, slot, asset, venue], see `fills`
+    """
+    sold, bought = (np.maximum(sign * part.sold, 0.0).sum(axis=-1).transpose(0, 2, 1) for sign in (1, -1))
+    return np.stack([sold * fill, bought * fill], axis=3)
+
+
+def slice_losses(part, start, end, price):
+    """What holders between two distances lose when their legs fill at prices, Eqs. (5) and (6).
+
+    start, end: [path, slot, venue]; price: [path, slot, asset, venue]
+    returns   : notional, lost, deficit, left: USD [path, slot, venue, tier]
+    """
+    loss = level(price, part.loss, part.loss_fixed)[..., None]
+    worth = np.maximum(level(price, part.worth, part.worth_fixed), 0.0)[..., None]
+    held = np.diff(part.forced, axis=2)  # [slot, venue, bin, tier]
+    sums = np.zeros((3, *start.shape, held.shape[-1]))
+    for b in range(held.shape[2]):
+        low, high = EDGES[b], EDGES[b + 1]
+        a, z = np.clip(start, low, high)[..., None], np.clip(end, low, high)[..., None]
+        if not (z > a).any():
+            continue
+        density = held[:, :, b] / (high - low)
+        broke = np.where(worth > 0, loss / np.where(worth > 0, worth, 1.0), np.inf) - part.start[..., None]
+        x = np.clip(broke, a, z)
+        mean = part.start[..., None] + (a + x) / 2
+        sums[0] += density * (z - a)
+        sums[1] += density * (x - a) * np.maximum(loss - worth * mean, 0.0)
+        sums[2] += density * (z - a) * worth * (part.start[..., None] + (a + z) / 2)
+    notional, deficit, margin = sums
+    lost = loss * notional - deficit
+    return notional, lost, deficit, margin - lost

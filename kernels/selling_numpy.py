@@ -1,0 +1,157 @@
+"""The forced selling of one step: the cascades of all assets, and the accounts that they set off.
+
+Cascades couple the venues of one asset, accounts couple assets. They answer each other: accounts sell,
+the cascades of the assets that they touch run to their end, accounts look at the new marks, until
+what is still to come is negligible. Equation (7) of docs/methods/account.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kernels.mechanisms.account import MAX_PASS
+from kernels.mechanisms.account import step_numpy as account
+from kernels.mechanisms.book import PERCENT
+from kernels.mechanisms.book import step_numpy as book
+from kernels.mechanisms.cascade import TOLERANCE
+from kernels.mechanisms.cascade import step_numpy as cascade
+from kernels.mechanisms.liquidation import step_numpy as liquidation
+from kernels.mechanisms.mark import step_numpy as mark
+
+
+@dataclass
+class Selling:
+    """What a step's forced selling has done so far, over all paths."""
+
+    q: np.ndarray  # consumption before, then after [path, asset, venue]
+    fundamental: np.ndarray  # [path, asset]
+    flow: np.ndarray  # of isolated positions, executed, USD [path, asset, side, venue]
+    wanted: np.ndarray  # triggered and not executed before this step, USD [path, asset, side, venue]
+    room: np.ndarray  # what books take, USD [path, asset, side, venue]
+    limit: np.ndarray  # what books and engines take, USD [path, asset, side, venue]
+    active: np.ndarray  # assets with a cascade, bool [path, asset]
+    first: np.ndarray  # flow of the first round, USD [path, asset]
+    rounds: np.ndarray  # [path, asset]
+    converged: np.ndarray  # bool [path, asset]
+    accounts: account.Sales | None
+
+
+def limits(arrays, q, depth):
+    """What every book can still take, and every engine with it: USD [path, asset, side, venue] each."""
+    sells, buys = book.room(q, arrays.alpha, arrays.band, arrays.hard_end)
+    with np.errstate(invalid="ignore"):
+        room = np.stack([np.where(np.isfinite(x), x * depth, np.inf) for x in (sells, buys)], axis=2)
+    return room, np.minimum(room, arrays.throughput[:, None, :])
+
+
+def run(scenario, state, q, depth, offset) -> Selling:
+    """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
+
+    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]
+    """
+    arrays, part = scenario.arrays, scenario.parts.account
+    room, limit = limits(arrays, q, depth)
+    shape = state.frontier.shape
+    sold = Selling(
+        q.copy(), state.fundamental.copy(), np.zeros(shape), np.zeros(shape), room, limit,
+        np.zeros(q.shape[:2], bool), np.zeros(q.shape[:2]), np.zeros(q.shape[:2], int),
+        np.ones(q.shape[:2], bool), None,
+    )  # fmt: skip
+    base = triggered(arrays, state, sold)
+    changed = sold.active.copy()
+    acting = np.ones(len(q), bool)
+    extra = np.zeros(q.shape)
+    for number in range(MAX_PASS):
+        if part is not None:
+            new = answer(scenario, state, sold, acting, depth, offset, number)
+            extra = sold.accounts.extra
+            touched = (new != 0).any(axis=2)
+            changed = touched | (changed if number == 0 else False)
+            acting = changed.any(axis=1)
+        if changed.any():
+            rounds(arrays, state, sold, np.nonzero(changed), base, extra, q, depth, offset, number == 0)
+        if part is None or not acting.any():
+            break
+    return sold
+
+
+def triggered(arrays, state, sold):
+    """Find the assets with a cascade; returns notional executed in earlier steps [path, asset, side, venue]."""
+    new = (state.frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3, 4))
+    path, asset = np.nonzero(new)
+    base = np.zeros(state.frontier.shape)
+    base[path, asset] = liquidation.executed_total(
+        arrays, asset, state.executed[path, asset], state.survival[path, asset]
+    )
+    wanted = liquidation.forced_total(arrays, asset, state.frontier[path, asset], state.survival[path, asset])
+    some = (wanted > base[path, asset]).any(axis=(1, 2))
+    # Frontiers that pass nobody are executed as they stand.
+    state.executed[path[~some], asset[~some]] = state.frontier[path[~some], asset[~some]][:, :, None, :]
+    sold.active[path[some], asset[some]] = True
+    return base
+
+
+def answer(scenario, state, sold, acting, depth, offset, number):
+    """What accounts sell at the marks at hand; returns new net purchases [path, asset, venue]."""
+    arrays, part = scenario.arrays, scenario.parts.account
+    moved = book.displacement(sold.q, arrays.alpha, arrays.band)
+    price = account.prices(part, mark.mark(sold.fundamental, moved, arrays.mark_weight), offset)
+    if number == 0:
+        sold.accounts = account.begin(part, state, price)
+    sales = sold.accounts
+    looking = acting[:, None, None]
+    reached = np.maximum(sales.frontier, account.reached(part, price))
+    sales.frontier = np.where(looking, reached, sales.frontier)
+    due, fresh = account.wanted(part, sales)
+    sales.due = np.where(looking, due, sales.due)
+    if number > 0:
+        # Too little to matter is left to the next step.
+        coming = account.orders(part, fresh).sum(axis=2)
+        looking = looking & (coming > TOLERANCE * depth).any(axis=(1, 2))[:, None, None]
+    taken = sold.flow + by_side(sales.extra, 2)
+    room, limit = (np.maximum(x - taken, 0.0) for x in (sold.room, sold.limit))
+    return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room)
+
+
+def rounds(arrays, state, sold, at, base, extra, q, depth, offset, opening) -> None:
+    """Run the cascades of the assets `at` to their end, accounts' purchases `extra` given."""
+    path, asset = at
+    late = ~sold.active[at]
+    woken = path[late], asset[late]
+    base[woken] = liquidation.executed_total(arrays, woken[1], state.executed[woken], state.survival[woken])
+    end = cascade.run(
+        arrays, asset, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
+        np.maximum(sold.limit[at] - by_side(extra[at], 1), 0.0), state.survival[at], offset[at], extra[at],
+    )  # fmt: skip
+    sold.active[at] = True
+    sold.q[at], sold.fundamental[at] = end.q, end.fundamental
+    sold.flow[at], sold.wanted[at] = end.flow, end.wanted
+    sold.rounds[at] += end.rounds
+    sold.converged[at] = end.converged
+    if opening:
+        sold.first[at] = end.first + np.abs(extra[at]).sum(axis=1)
+    state.frontier[at] = end.frontier
+
+
+def by_side(purchases, axis):
+    """Net purchases as sales and purchases, neither negative, along a new axis."""
+    return np.stack([np.maximum(-purchases, 0.0), np.maximum(purchases, 0.0)], axis=axis)
+
+
+def fills(arrays, sold, fundamental, start, moved):
+    """Price at which each book's orders of the step filled: [path, asset, venue].
+
+    fundamental: before the step's selling [path, asset]; start, moved: displacements before and after it
+    """
+    mean = book.mean_displacement(start, moved, arrays.alpha, arrays.band)
+    return np.exp(((fundamental + sold.fundamental) / 2)[..., None] + PERCENT * mean)
+
+
+def gross(sold):
+    """All that was sold and bought by force in the step: USD [path, asset]."""
+    total = sold.flow.sum(axis=(2, 3))
+    if sold.accounts is not None:
+        total = total + np.abs(sold.accounts.extra).sum(axis=2)
+    return total

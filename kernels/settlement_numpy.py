@@ -1,0 +1,92 @@
+"""Settling what was executed in a step: slices of forced positions, fees, insurance funds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.mechanisms.account import step_numpy as account
+from kernels.mechanisms.adl import step_numpy as adl
+from kernels.mechanisms.cascade import DUST
+from kernels.mechanisms.liquidation import step_numpy as liquidation
+from kernels.mechanisms.waterfall import step_numpy as waterfall
+
+
+def deleverage(scenario, state, record, on, marks, frontier) -> None:
+    """Close bankrupt positions of the venues in `on` [path, venue] against winners, market by market."""
+    arrays = scenario.arrays
+    behind = (frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3))
+    path, asset, venue = np.nonzero(on[:, None, :] & arrays.listed & behind)
+    if len(path) == 0:
+        return
+    side, closed = adl.close(
+        arrays, asset, venue, marks[path, asset, venue], state.executed[path, asset, :, :, venue],
+        frontier[path, asset, :, venue], state.survival[path, asset, :, venue],
+    )  # fmt: skip
+    state.executed[path, asset, side, :, venue] = closed.executed
+    state.survival[path, asset, 1 - side, venue] = closed.survival
+    record.deleveraged(path, asset, side, venue, closed.notional, closed.margin, closed.forgone, closed.taken)
+
+
+def execute(scenario, state, record, counters, sold, fill, marks) -> None:
+    """Advance executed frontiers by the flow of the step and settle each slice at its fill.
+
+    sold: Selling; fill: price of every book's orders [path, asset, venue]; marks: log, after the step
+    """
+    arrays = scenario.arrays
+    p, a, side, venue = np.nonzero(sold.flow > 0)
+    counters["flushes"] += len(p)
+    survival = state.survival[p, a, side, venue]
+    before = state.executed[p, a, side, :, venue]
+    after = np.maximum(before, state.frontier[p, a, side, venue][:, None])
+    flow, wanted = sold.flow[p, a, side, venue], sold.wanted[p, a, side, venue]
+    late = np.nonzero(flow < wanted)[0]
+    if len(late):
+        after[late] = liquidation.advance(
+            arrays, a[late], side[late], venue[late], before[late], after[late], survival[late], flow[late]
+        )
+    settle_slices(scenario, record, p, a, side, venue, before, after, survival, fill[p, a, venue])
+    # Markets of an asset with a cascade where nobody was in the way: executed as they stand.
+    idle = (sold.flow == 0) & (sold.wanted == 0) & sold.active[:, :, None, None]
+    reached = np.maximum(state.executed, state.frontier[:, :, :, None])
+    state.executed = np.where(idle[:, :, :, None], reached, state.executed)
+    state.executed[p, a, side, :, venue] = after
+    if scenario.parts.account is not None:
+        settle_accounts(scenario, state, record, sold.accounts, fill, marks)
+
+
+def settle_accounts(scenario, state, record, sales, fill, marks) -> None:
+    """Losses and fees of what accounts sold in the step, Eqs. (5) and (6) of docs/methods/account.md."""
+    part = scenario.parts.account
+    after = account.executed_after(part, sales, state.account_executed)
+    price = account.fills(part, fill, marks)
+    slices = account.slice_losses(part, state.account_executed, after, price)
+    record.accounts(part, *slices, account.legs(part, price))
+    state.account_frontier, state.account_executed = sales.frontier, after
+
+
+def settle_slices(scenario, record, path, asset, side, venue, before, after, survival, price) -> None:
+    """Losses and fees of the slices between executed frontiers [n, group], bin by bin."""
+    arrays = scenario.arrays
+    partial = arrays.group_partial[asset, side, :, venue]
+    sums = np.zeros((5, len(path), scenario.shape.n_tier))
+    for start, end in liquidation.pieces(before, after):
+        notional, lost, deficit, left = liquidation.slice_losses(
+            arrays, asset, side, venue, start, end, survival, price
+        )
+        fee, surplus = waterfall.fees(arrays, venue, notional, left, price, partial)
+        sums += [x.sum(axis=1) for x in (notional, lost, deficit, fee, surplus)]
+    record.forced(path, asset, side, venue, price, *sums)
+
+
+def settle(scenario, state, record, n, available) -> None:
+    """Draw the insurance funds for the step's deficits; add fees and surplus."""
+    deficit = record.pending.sum(axis=2)
+    drawn, _ = waterfall.draw(available, deficit)
+    state.spent = (deficit > DUST) & (deficit >= available)
+    minutes = (n + 1) * scenario.shape.dt_seconds / 60
+    record.funds(drawn, minutes, state.spent)
+    state.fund = state.fund - drawn + (record.surplus - record.received)
+    record.received = record.surplus.copy()
+    state.fund_peak = np.maximum(state.fund_peak, state.fund)
+
+
