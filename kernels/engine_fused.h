@@ -385,7 +385,7 @@ class Engine : Settlement {
             const vec depths = work[a].active
                                    ? cascade[a].depth
                                    : depth(asset[a].withdrawal, market[a].memory, overlay_depth(s, n, a));
-            if (above(all, TOLERANCE * depths)) return true;
+            if (above(all, LATER * depths)) return true;
         }
         return false;
     }

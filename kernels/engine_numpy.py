@@ -11,19 +11,16 @@ from kernels import outcome
 from kernels import selling_numpy as selling
 from kernels import settlement_numpy as settlement
 from kernels.batch import Batch
-from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.arbitrage import step_numpy as arbitrage
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import DUST
-from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.mechanisms.exogenous.memory_numpy import Memory
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.overlay import step_numpy as overlay
-from kernels.mechanisms.waterfall import step_numpy as waterfall
 from kernels.mechanisms.withdrawal import step_numpy as withdrawal
 from kernels.parts.record.record_numpy import Record
 from kernels.scenario import Scenario

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.mechanisms.account import MAX_PASS
+from kernels.mechanisms.account import LATER, MAX_PASS
 from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
-from kernels.mechanisms.cascade import TOLERANCE
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
@@ -66,7 +65,7 @@ def run(scenario, state, q, depth, offset) -> Selling:
     for number in range(MAX_PASS):
         if part is not None:
             new = answer(scenario, state, sold, acting, depth, offset, number)
-            extra = sold.accounts.extra
+            extra = extra + new
             touched = (new != 0).any(axis=2)
             changed = touched | (changed if number == 0 else False)
             acting = changed.any(axis=1)
@@ -78,7 +77,7 @@ def run(scenario, state, q, depth, offset) -> Selling:
 
 
 def triggered(arrays, state, sold):
-    """Find the assets with a cascade; returns notional executed in earlier steps [path, asset, side, venue]."""
+    """Find the assets with a cascade; returns notional executed before [path, asset, side, venue]."""
     new = (state.frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3, 4))
     path, asset = np.nonzero(new)
     base = np.zeros(state.frontier.shape)
@@ -109,7 +108,7 @@ def answer(scenario, state, sold, acting, depth, offset, number):
     if number > 0:
         # Too little to matter is left to the next step.
         coming = account.orders(part, fresh).sum(axis=2)
-        looking = looking & (coming > TOLERANCE * depth).any(axis=(1, 2))[:, None, None]
+        looking = looking & (coming > LATER * depth).any(axis=(1, 2))[:, None, None]
     taken = sold.flow + by_side(sales.extra, 2)
     room, limit = (np.maximum(x - taken, 0.0) for x in (sold.room, sold.limit))
     return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room)

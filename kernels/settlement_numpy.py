@@ -88,5 +88,3 @@ def settle(scenario, state, record, n, available) -> None:
     state.fund = state.fund - drawn + (record.surplus - record.received)
     record.received = record.surplus.copy()
     state.fund_peak = np.maximum(state.fund_peak, state.fund)
-
-

@@ -9,7 +9,7 @@ import os
 import numpy as np
 import pytest
 
-from kernels import engines
+from kernels import engines, selling_numpy
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.liquidation import LONG, SHORT
@@ -158,6 +158,8 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(cascade, "TOLERANCE", 1e-12)
             patch.setattr(cascade, "MAX_ROUNDS", 20_000)
+            patch.setattr(selling_numpy, "LATER", 1e-12)
+            patch.setattr(selling_numpy, "MAX_PASS", 500)
             return simulate("numpy", scenario, seed, first, count)
     require(engine)
     return Outcome(scenario, engines.run_paths(engine, scenario, seed, first, count))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import outcome, packing, scenario, sites
-from kernels.mechanisms import book, cascade, liquidation
+from kernels.mechanisms import account, book, cascade, liquidation
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.parts import histogram, table
 from kernels.parts.philox import philox_numpy
@@ -40,7 +40,8 @@ SHARED = {
     "PHILOX_M0": philox_numpy.MULTIPLIERS[0], "PHILOX_M1": philox_numpy.MULTIPLIERS[1],
     "PHILOX_W0": philox_numpy.WEYL[0], "PHILOX_W1": philox_numpy.WEYL[1],
     "STRESSED": record_numpy.STRESSED, "N_COMPONENT": len(outcome.COMPONENTS),
-    "N_COUNTER": len(outcome.COUNTERS),
+    "N_CHANNEL": len(outcome.CHANNELS), "MAX_SLOT": account.MAX_SLOT, "MAX_PASS": account.MAX_PASS,
+    "LATER": account.LATER, "N_COUNTER": len(outcome.COUNTERS),
     "EXHAUSTED": outcome.EXHAUSTED, "UNCONVERGED": outcome.UNCONVERGED,
     "IDENTITY_BROKEN": outcome.IDENTITY_BROKEN, "NOT_FINITE": outcome.NOT_FINITE,
 }  # fmt: skip

@@ -18,6 +18,9 @@ MAX_SLOT = 8
 MAX_PASS = 24
 """Times that accounts and cascades answer each other within a step, at most."""
 
+LATER = 2e-4
+"""New orders below this share of every book's depth are left to the next step."""
+
 
 @dataclass(frozen=True)
 class Account:

@@ -2,7 +2,7 @@
 #pragma once
 
 constexpr int MAX_SLOT = 8, MAX_PASS = 24, ACCOUNT_BISECTIONS = 30;
-constexpr float SMALLEST_WORTH = 1e-6f;
+constexpr float SMALLEST_WORTH = 1e-6f, LATER = 2e-4f;
 
 // Prices that accounts are held to: after a fall, and after a rise.
 struct Held {

@@ -34,9 +34,7 @@ def ratio(above, below):
 
 def reached(part, price):
     """Distance that margin stress has come since the start, Eq. (2): [path, slot, venue]."""
-    stress = ratio(
-        level(price, part.need, part.need_fixed), level(price, part.value, part.value_fixed)
-    )
+    stress = ratio(level(price, part.need, part.need_fixed), level(price, part.value, part.value_fixed))
     return np.clip(stress - part.start, 0.0, LARGEST)
 
 

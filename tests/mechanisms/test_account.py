@@ -1,0 +1,216 @@
+"""Accounts: holders that several prices can force, and the markets that they drag along."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.mechanisms.account.step_numpy import level, slice_losses
+from kernels.outcome import CHANNELS, EXHAUSTED
+from kernels.parts.table.table_numpy import EDGES
+from tests.accounts import accounts, long_portfolio
+from tests.parity.compare import TOLERANCE, gaps, steep
+from tests.scenarios import DEEP, ENGINES, LIMIT, quiet, simulate
+
+ONE = 1e6  # dollars: amounts in the known answers are in units of this
+
+
+@pytest.mark.parametrize("engine", [LIMIT, *ENGINES])
+def test_known_answer_4_cross_margin(engine):
+    """News in Ether alone: portfolios half Bitcoin, half Ether drag Bitcoin down by 5%."""
+    scenario = accounts(
+        quiet(n_asset=2, depth=np.array([[9.7479], [6.8359]]) * ONE, shock=[[0.0, -0.15]]),
+        forced={(0, 0, 0): 800 * ONE * EDGES},
+        **long_portfolio([0.5, 0.5]),
+    )
+    found = simulate(engine, scenario)
+    precision = 2e-5 if engine == LIMIT else 2e-3
+    assert found.fall[0, :, 0] == pytest.approx([0.05, 0.20], rel=precision)
+    assert found.liquidated_coins[0, 0, :2] / ONE == pytest.approx([50, 50], rel=precision)
+    assert found.sold_by[0, CHANNELS.index("cross_margin")] == pytest.approx(found.liquidated[0, 0, -1, -1])
+
+
+COIN_MARGINED = {
+    # A long whose margin is the coin itself: equity k m + (m - 1), maintenance 1% of the position's face.
+    "need": -1.0, "need_fixed": 1.01, "value": 1.0, "value_fixed": 0.0, "lean": -1.0, "start": 0.01,
+    "loss": -1.0, "loss_fixed": 1.0, "worth": 1.0, "worth_fixed": 0.0, "sold": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_known_answer_8_inverse(engine):
+    """10x, 1% maintenance: forced at .918182, not before; a fill at .90 leaves a deficit of .01 a dollar."""
+    index = np.searchsorted(EDGES, 0.09)
+    table = ONE * np.clip((EDGES - EDGES[index - 1]) / (EDGES[index] - EDGES[index - 1]), 0, 1)
+
+    def forced(price, **changes):
+        scenario = accounts(
+            quiet(depth=DEEP, shock=[[np.log(price)]]), forced={(0, 0, 0): table}, **COIN_MARGINED | changes
+        )
+        return simulate(engine, scenario)
+
+    # Holders fill the bin below k - start = .09: k from .01 + EDGES[index - 1] up to at least .1.
+    lowest, highest = EDGES[index - 1] + 0.01, EDGES[index] + 0.01
+    trigger = [1.01 / (1 + k) for k in (lowest, highest)]
+    assert forced(trigger[0] + 1e-4).liquidated_coins[0, 0, 0] == 0
+    assert forced(trigger[1] - 1e-4).liquidated_coins[0, 0, 0] == pytest.approx(ONE, rel=1e-5)
+    assert pytest.approx(0.918182, abs=1e-6) == 1.01 / 1.1
+    # All have k below .1 + .01 at a fill of .90: equity k m + m - 1, negative up to k = 1/9.
+    found = forced(0.90)
+    mean = (lowest + highest) / 2
+    deficit = 1 - 0.9 - 0.9 * mean
+    assert found.loss[0, 2, 0, 0] == pytest.approx(ONE * deficit, rel=1e-4)
+    assert pytest.approx(0.01) == 1 - 0.9 - 0.9 * 0.1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_known_answer_11_depeg(engine):
+    """A loss of 6% and 1% maintenance, 7% in all: 10.77% of start worth once the collateral is at .65."""
+    part = {
+        **long_portfolio([1.0, 0.0], 0.01), "need": np.array([[-1.0], [0.0]])[None], "need_fixed": 1.01,
+        "value": np.array([[0.0], [1.0]])[None], "value_fixed": 0.0, "lean": -1.0,
+    }  # fmt: skip
+    density = 1000 * ONE
+    for peg, stress in ((1.0, 0.07), (0.65, 0.07 / 0.65)):
+        scenario = accounts(
+            quiet(n_asset=2, depth=DEEP, shock=[[np.log(0.94), np.log(peg)]]),
+            forced={(0, 0, 0): density * EDGES},
+            **part,
+        )
+        found = simulate(engine, scenario)
+        assert found.liquidated_coins[0, 0, 0] == pytest.approx(density * (stress - 0.01), rel=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=50, deadline=None)
+def test_margin_is_lost_or_left(seed):
+    """At any fills, what is lost and what is left are the margin at its worth, and no part is negative."""
+    rng = np.random.default_rng(seed)
+    part = random_scenario(seed).parts.account
+    start = rng.uniform(0, 0.2, (1, 2, 2))
+    end = start + rng.uniform(0, 0.2, start.shape)
+    price = np.exp(rng.normal(0, 0.2, (1, 2, 3, 2)))
+    notional, lost, deficit, left = (x[0] for x in slice_losses(part, start, end, price))
+    worth = level(price, part.worth, part.worth_fixed)[0]
+    mean = part.start + (start + end)[0] / 2
+    density = (part.forced[:, :, -1] / EDGES[-1])[..., 0]
+    wanted = worth * mean * density * (end - start)[0]
+    assert (lost + left)[..., 0] == pytest.approx(wanted, rel=1e-9)
+    assert min(notional.min(), deficit.min()) >= 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_response_takes_its_time(engine):
+    """Half of what is due in each step: 1/2, 1/4, 1/8."""
+    scenario = accounts(
+        quiet(n_step=3, depth=DEEP, shock=[[np.log(0.9)], [0.0], [0.0]]),
+        forced={(0, 0, 0): 100 * ONE * EDGES},
+        response=0.5,
+        **long_portfolio([1.0]),
+    )
+    due = 100 * ONE * 0.1
+    found = simulate(engine, scenario)
+    assert found.liquidated_coins[0, 0, 0] == pytest.approx(due * 0.875, rel=1e-5)
+    assert found.backlog[0, 0] == pytest.approx(due * 0.5, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_full_book_lets_the_scarcest_leg_decide(engine):
+    """The second market takes 2, so both legs sell 2; the rest waits and the path says so."""
+    scenario = accounts(
+        quiet(n_asset=2, depth=[[DEEP], [ONE]], hard_end=[[np.inf], [2.0]], shock=[[np.log(0.9), 0.0]]),
+        forced={(0, 0, 0): 1000 * ONE * EDGES},
+        **long_portfolio([0.5, 0.5]),
+    )
+    found = simulate(engine, scenario)
+    assert found.liquidated_coins[0, 0, :2] == pytest.approx([2 * ONE, 2 * ONE], rel=1e-4)
+    assert found.status[0] & EXHAUSTED
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_no_liquidation_loses_nothing(engine):
+    """Stop orders sell, and that is all that is booked."""
+    scenario = accounts(
+        quiet(depth=ONE * 100, shock=[[-0.05]]), forced={(0, 0, 0): 100 * ONE * EDGES}, losing=0,
+        channel=CHANNELS.index("stop_loss"), **long_portfolio([1.0]),
+    )  # fmt: skip
+    found = simulate(engine, scenario)
+    assert found.sold_by[0, CHANNELS.index("stop_loss")] > ONE
+    assert found.fall[0, 0, 0] > 1 - np.exp(-0.05)
+    assert found.liquidated.sum() == found.loss.sum() == 0
+
+
+def random_scenario(seed, n_step=6, **changes):
+    """Three assets on two venues with isolated longs and shorts, and two slots of mixed accounts."""
+    rng = np.random.default_rng(seed)
+    n_asset, n_venue, n_tier = 3, 2, 2
+    forced = {
+        (a, side, 0, v, t): rng.uniform(0, 3e9) * np.clip(EDGES - 0.01 * t, 0, None)
+        for a in range(n_asset) for side in range(2) for v in range(n_venue) for t in range(n_tier)
+    }  # fmt: skip
+    scenario = quiet(
+        n_step=n_step, n_asset=n_asset, n_venue=n_venue, n_tier=n_tier, forced=forced,
+        depth=rng.uniform(0.5e8, 2e8, (n_asset, n_venue)), volatility=0.01, refill=0.8,
+        cholesky=np.linalg.cholesky(0.5 * np.eye(n_asset) + 0.5), alpha=0.6, arbitrage=0.2, monitoring=0.58,
+        mark_weight=np.full((n_asset, n_venue, n_venue), 0.5), permanent=1e-11, fund=1e6, fee_rate=0.002,
+        surplus_share=0.5, **changes,
+    )  # fmt: skip
+    weight = rng.dirichlet(np.ones(n_asset), (2, n_venue)) * rng.choice(
+        [-1, 1], (2, n_venue, n_asset), p=[0.3, 0.7]
+    )
+    w = weight.transpose(0, 2, 1)  # [slot, asset, venue]
+    coins = rng.uniform(0, 0.3, w.shape)
+    rate = 0.01
+    own = np.eye(n_venue)[:, None, :] * weight[..., None]  # [slot, venue, asset, target]
+    need, value = rate * np.abs(w) - w, 0.9 * coins
+    cash, base = 1 - coins.sum(axis=1), 0.9 * coins.sum(axis=1)
+    start = rate / (cash + base)
+    table = {
+        (k, v, t): rng.uniform(0, 3e9) * EDGES
+        for k in range(2)
+        for v in range(n_venue)
+        for t in range(n_tier)
+    }
+    return accounts(
+        scenario, 2, table, need=need, need_fixed=w.sum(axis=1), value=value, value_fixed=cash, loss=-w,
+        loss_fixed=w.sum(axis=1), worth=coins, worth_fixed=cash, start=start, sold=own,
+        lean=np.sign(need - start[:, None] * value), response=[[1.0], [0.6]], throughput=[[np.inf], [2e7]],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_engines_agree(seed):
+    """Both engines, path by path, with accounts of both signs and collateral in coins."""
+    scenario = random_scenario(seed)
+    one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
+    assert one.liquidated.sum() > 1e6
+    worst = np.max([*gaps(scenario, one, other).values()], axis=0)
+    assert (worst[~steep(one, other)] < TOLERANCE).all()
+    assert worst.max() < 10 * TOLERANCE
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_money_adds_up(seed):
+    """The reference checks on every path that money in is money out: no status says otherwise."""
+    found = simulate("numpy", random_scenario(seed, n_step=4), count=4)
+    assert (found.status & ~np.uint32(EXHAUSTED) == 0).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.3, 1.0))
+@settings(max_examples=20, deadline=None)
+def test_monotone_in_one_step(seed, factor):
+    """One step down, long holders only: fewer accounts never force more nor make prices fall further."""
+    rng = np.random.default_rng(seed)
+    forced = {(a, 0, 0, 0, 0): rng.uniform(0, 2e9) * EDGES for a in range(2)}
+    market = quiet(
+        n_asset=2, depth=rng.uniform(0.5e8, 2e8, (2, 1)), forced=forced,
+        shock=[np.log1p(-rng.uniform(0, 0.1, 2))],
+    )  # fmt: skip
+    density = rng.uniform(0, 4e9)
+    more, less = (
+        simulate(LIMIT, accounts(market, forced={(0, 0, 0): x * EDGES}, **long_portfolio([0.5, 0.5])))
+        for x in (density, factor * density)
+    )
+    assert (less.fall <= more.fall * (1 + 1e-6)).all()
+    assert (less.liquidated_coins <= more.liquidated_coins * (1 + 1e-6) + 1).all()
