@@ -31,7 +31,7 @@ class Engine : Settlement {
             const int k = n % LANES;
             if (k == 0) {
                 draw_returns(s, draw, n, memory, returns);
-                if (s.process == JUMP_DIFFUSION) draw_jumps(s, draw, n, jump);
+                if (s.process == JUMP_DIFFUSION) draw_jumps(s, draw, n, returns.besides);
             }
             flow = 0.0f;
             on = 0;
@@ -63,7 +63,6 @@ class Engine : Settlement {
     Accounts accounts;
     Returns returns;
     Memory memory;
-    vec jump[MAX_ASSET];
     float fund[LANES], peak[LANES];
     float waiting[LANES];
     float* cumulative;
@@ -92,9 +91,10 @@ class Engine : Settlement {
     void step(int a, int n, int k) {
         const Asset& x = asset[a];
         Market& m = market[a];
-        const float deviation = x.volatility * overlay_volatility(s, n, a) * returns.deviation[k];
+        float deviation = x.volatility * overlay_volatility(s, n, a) * returns.deviation[k];
+        if (s.process >= REGIME_SWITCHING) deviation *= returns.own[a][k];
         float move = fma(deviation, returns.move[a][k], x.drift);
-        if (s.process == JUMP_DIFFUSION) move += jump[a][k];
+        if (s.process == JUMP_DIFFUSION || s.process == REGIME_SWITCHING) move += returns.besides[a][k];
         move += overlay_shock(s, n, a);
         m.exogenous += move;
         m.fundamental += move;

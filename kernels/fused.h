@@ -76,10 +76,12 @@
     X(float, closing_share)
 
 // The arrays of every part; a part that is not there has null pointers.
-#define PACKED_ARRAYS(X) \
-    SCENARIO_ARRAYS(X)   \
-    ACCOUNT_ARRAYS(X)    \
-    STOCHASTIC_VOLATILITY_ARRAYS(X)
+#define PACKED_ARRAYS(X)            \
+    SCENARIO_ARRAYS(X)              \
+    ACCOUNT_ARRAYS(X)               \
+    STOCHASTIC_VOLATILITY_ARRAYS(X) \
+    REGIMES_ARRAYS(X)               \
+    CORRELATION_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

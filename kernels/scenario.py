@@ -30,12 +30,12 @@ from kernels.arrays import LANES as LANES
 from kernels.arrays import MAX_TIER as MAX_TIER
 from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
-from kernels.mechanisms.exogenous import StochasticVolatility
+from kernels.mechanisms.exogenous import Correlation, Regimes, StochasticVolatility
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
 
-GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION, STOCHASTIC_VOLATILITY = range(5)
+GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION, STOCHASTIC_VOLATILITY, REGIME_SWITCHING = range(6)
 ADL_NONE, ADL_QUEUE, ADL_PRO_RATA = range(3)
 
 
@@ -143,12 +143,19 @@ class Parts:
 
     account: Account | None = None
     stochastic_volatility: StochasticVolatility | None = None
+    regimes: Regimes | None = None
+    correlation: Correlation | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
 
 
-PARTS = {"account": Account, "stochastic_volatility": StochasticVolatility}
+PARTS = {
+    "account": Account,
+    "stochastic_volatility": StochasticVolatility,
+    "regimes": Regimes,
+    "correlation": Correlation,
+}
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 
 

@@ -24,3 +24,6 @@ VOLATILITY = 10
 
 VOLATILITY_START = 11
 """One word, at step 0: the volatility at the start, where it is drawn."""
+
+REGIME = 12
+"""One word: the regime of the step; at step 0 that of the start."""

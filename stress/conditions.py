@@ -24,6 +24,11 @@ def _event(overlay: Overlay) -> str:
     if overlay.kind == "price_shock":
         what = f"{SHARE.format(overlay.size)} over {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else f"price shock of {what}"
+    if overlay.kind == "correlation":
+        common = overlay.correlation.common
+        level = "in another way" if common is None else f"of {common:g}"
+        what = f"correlation {level} for {over} from {at}"
+        return f"{overlay.name} ({what})" if overlay.name else what
     where = [", ".join(getattr(overlay, key, None) or ()) for key in ("venues", "assets")]
     places = "".join(f" on {names}" for names in where if names)
     what = f"{overlay.kind} x{overlay.multiplier:g} for {over} from {at}{places}"

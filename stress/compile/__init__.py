@@ -11,6 +11,7 @@ from kernels.scenario import (
     GBM,
     JUMP_DIFFUSION,
     MAX_GROUP,
+    REGIME_SWITCHING,
     STOCHASTIC_VOLATILITY,
     STUDENT_T_PATH,
     STUDENT_T_STEP,
@@ -32,6 +33,7 @@ PROCESSES = {
     "student_t": STUDENT_T_PATH,
     "jump_diffusion": JUMP_DIFFUSION,
     "stochastic_vol": STOCHASTIC_VOLATILITY,
+    "regime_switching": REGIME_SWITCHING,
 }
 
 WINDOW_SECONDS = 12 * 60

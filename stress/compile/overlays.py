@@ -33,6 +33,8 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
             weight = share * config.run.step / overlay.over
             shock += weight[:, None] * beta * math.log1p(overlay.size)
             continue
+        if overlay.kind == "correlation":
+            continue  # has a part of its own, in stress.compile.processes
         factor = 1 + share * (overlay.multiplier - 1)
         assets = chosen(shape.assets, overlay.assets)
         if overlay.kind == "volatility":

@@ -9,15 +9,19 @@ from pydantic import Field
 from stress import units
 from stress.config.base import (
     Duration,
+    NonNegativeNumber,
     NonNegativePercentage,
     Number,
     NumberOrStationary,
     Percentage,
     Quantity,
     Rate,
+    Share,
     Strict,
+    Text,
     Truth,
 )
+from stress.config.correlation import CorrelationField
 
 
 class Gbm(Strict):
@@ -90,4 +94,35 @@ class StochasticVol(Strict):
     """Drift of the log price in a year, by asset; zero where not named."""
 
 
-Dynamics = Annotated[Gbm | StudentT | JumpDiffusion | StochasticVol, Field(discriminator="kind")]
+class Regime(Strict):
+    """A state that the market can be in."""
+
+    mean_duration: Duration
+    """How long it lasts, on average."""
+    next: dict[str, Share] = {}
+    """Shares of the regimes that follow it; may be left out where there are only two."""
+    volatility: NonNegativeNumber = 1.0
+    """Factor on the stated volatility of every asset."""
+    volatilities: dict[str, NonNegativePercentage] = {}
+    """Volatility, in a year, of single assets in this regime, in place of the stated one and the factor."""
+    correlation: CorrelationField | None = None
+    """Correlation in this regime; the config's by default."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year while it lasts, by asset, on top of the general one."""
+
+
+class RegimeSwitching(Strict):
+    """A Markov chain over regimes, each with its own volatilities, correlation and drift."""
+
+    kind: Literal["regime_switching"]
+    regimes: dict[str, Regime] = Field(max_length=8)
+    """Regimes by name; two to eight."""
+    start: Text = "stationary"
+    """Regime at the start, or `stationary`: drawn, as often as each is met in the long run."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
+Dynamics = Annotated[
+    Gbm | StudentT | JumpDiffusion | StochasticVol | RegimeSwitching, Field(discriminator="kind")
+]

@@ -16,6 +16,7 @@ from stress.config.base import (
     Strict,
     Text,
 )
+from stress.config.correlation import CorrelationField
 
 
 class PriceShock(Strict):
@@ -50,6 +51,20 @@ class VolatilityOverlay(Strict):
     """Assets that it touches; all by default."""
 
 
+class CorrelationOverlay(Strict):
+    """A while in which assets move together in another way."""
+
+    kind: Literal["correlation"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    correlation: CorrelationField
+    """The correlation in force, in place of the config's and of any regime's."""
+
+
 class DepthOverlay(Strict):
     """A while of thinner or deeper order books."""
 
@@ -68,4 +83,6 @@ class DepthOverlay(Strict):
     """Assets that it touches; all by default."""
 
 
-Overlay = Annotated[PriceShock | VolatilityOverlay | DepthOverlay, Field(discriminator="kind")]
+Overlay = Annotated[
+    PriceShock | VolatilityOverlay | CorrelationOverlay | DepthOverlay, Field(discriminator="kind")
+]

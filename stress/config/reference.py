@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from stress.config.correlation import Correlation
 from stress.config.run import RunConfig
 from stress.config.table import File
 from stress.config.types import bare, fields, inner
@@ -37,6 +38,10 @@ def schema() -> dict[str, Any]:
                 reference = {name: keys[key].pop(name) for name in ("$ref", "anyOf") if name in keys[key]}
                 path = {"type": "string", "x-rule": "a path, or a mapping"}
                 keys[key]["anyOf"] = [path, *reference.get("anyOf", [reference])]
+            elif bare(field.annotation) is Correlation:
+                reference = {name: keys[key].pop(name) for name in ("$ref", "anyOf") if name in keys[key]}
+                number = definitions["Correlation"]["properties"]["common"]["anyOf"][0]
+                keys[key]["anyOf"] = [number, *reference.get("anyOf", [reference])]
     _short_forms(described["properties"], definitions)
     described["properties"]["extends"] = {"type": "string", "description": EXTENDS}
     described["if"] = {"not": {"required": ["extends"]}}
@@ -50,8 +55,6 @@ def _short_forms(properties: dict[str, Any], definitions: dict[str, Any]) -> Non
         part = {"type": "string", "description": "Path of a file that holds it.", "x-rule": "a path"}
         inline = properties[section]["additionalProperties"]
         properties[section]["additionalProperties"] = {"anyOf": [inline, part]}
-    number = definitions["Correlation"]["properties"]["common"]["anyOf"][0]
-    properties["correlation"]["anyOf"] = [number, {"$ref": properties["correlation"].pop("$ref")}]
     sides = definitions["NeverForced"]["properties"]
     share = sides["long"]["additionalProperties"]
     tiers = {"type": "object", "additionalProperties": share}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from stress.config import book
 from stress.config.asset import Asset
-from stress.config.base import Bounds, Duration, Number, PartShare, SchemaVersion, Strict, Text
+from stress.config.base import Bounds, Duration, PartShare, SchemaVersion, Strict, Text
 from stress.config.book import Book, Books
+from stress.config.correlation import CorrelationField
 from stress.config.dynamics import Dynamics
 from stress.config.origin import Origin, Source
 from stress.config.overlay import Overlay
@@ -56,32 +57,6 @@ class Run(Strict):
     def n_step(self) -> int:
         """Steps in the horizon."""
         return round(self.horizon / self.step)
-
-
-class Correlation(Strict):
-    """Correlation of the assets' returns: one number for all pairs, or a matrix."""
-
-    common: Number | None = None
-    """Correlation of every pair; `correlation: 0.7` is short for it."""
-    assets: tuple[str, ...] | None = None
-    """Assets of the rows and columns of `matrix`."""
-    matrix: tuple[tuple[Number, ...], ...] | None = None
-    """Symmetric and positive definite, with ones on the diagonal."""
-
-    def ordered(self, assets: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
-        """The matrix with rows and columns in the order of `assets`."""
-        if self.common is not None or self.matrix is None or self.assets is None:
-            common = self.common or 0.0
-            return tuple(tuple(1.0 if a == b else common for b in assets) for a in assets)
-        row = {asset: i for i, asset in enumerate(self.assets)}
-        return tuple(tuple(self.matrix[row[a]][row[b]] for b in assets) for a in assets)
-
-
-def _long_form(value: object) -> object:
-    return {"common": value} if isinstance(value, str) else value
-
-
-CorrelationField = Annotated[Correlation, BeforeValidator(_long_form)]
 
 
 class Measures(Strict):

@@ -14,10 +14,11 @@ from stress.config.asset import Asset
 from stress.config.base import describe
 from stress.config.book import Books
 from stress.config.check import Draft
+from stress.config.correlation import CorrelationField
 from stress.config.dynamics import Dynamics
 from stress.config.origin import Origin, Path
 from stress.config.overlay import Overlay
-from stress.config.run import CorrelationField, Measures, Run, RunConfig
+from stress.config.run import Measures, Run, RunConfig
 from stress.config.tier import Mix, Tier
 from stress.config.tree import Mapping, Node, Sequence
 from stress.config.types import fields, tags, type_at

@@ -114,3 +114,47 @@ def test_volatility_moves_on_by_the_common_return_and_its_own_normal(root):
     for n in range(2):
         again = step(scenario, 7, PATHS[5:6], n, ones, alone)[1]
     assert again[0, 0] == second[5] * scenario.arrays.volatility[0]
+
+
+def test_regimes_by_hand(root):
+    """The number worked in docs/methods/exogenous.md: six calm hours and a wild one, steps of 60 s."""
+    regimes = (
+        "calm: {mean_duration: 6h}, wild: {mean_duration: 1h, volatility: 2.5, volatilities: {ETH: 300%}}"
+    )
+    dynamics = f"dynamics={{kind: regime_switching, regimes: {{{regimes}}}}}"
+    part = compile_config(load(root / "tests/configs/small.yaml", [dynamics])).parts.regimes
+    assert part.transition[0] == pytest.approx([4283152074, 1 << 32], abs=1)
+    assert part.transition[1] == pytest.approx([70891334, 1 << 32], abs=1)
+    assert part.start == pytest.approx([3681400540, 1 << 32], abs=1)
+    assert part.volatility == pytest.approx(np.array([[1, 1], [2.5, 4]]))
+
+
+def test_regime_of_a_path_is_chosen_by_its_words(root):
+    """Step by step, for a path at a time and for all; the last threshold is beyond every word."""
+    regimes = "calm: {mean_duration: 3m}, wild: {mean_duration: 2m, volatility: 3}"
+    dynamics = f"dynamics={{kind: regime_switching, start: calm, regimes: {{{regimes}}}}}"
+    scenario = compile_config(load(root / "tests/configs/small.yaml", [dynamics]))
+    part, memory, alone, ones = scenario.parts.regimes, Memory(), Memory(), np.ones(2)
+    wild = np.zeros(64, int)
+    for n in range(6):
+        deviation = step(scenario, 7, PATHS, n, ones, memory)[1]
+        word = words(7, PATHS, n, sites.REGIME, 1)[:, 0]
+        wild = (word >= part.transition[wild, 0]).astype(int) if n else np.zeros(64, int)
+        assert deviation[:, 0] / scenario.arrays.volatility[0] == pytest.approx(1 + 2 * wild)
+        again = step(scenario, 7, PATHS[9:10], n, ones, alone)[1]
+        assert np.array_equal(again[0], deviation[9])
+    assert 0 < wild.sum() < 64
+
+
+def test_correlation_overlay_takes_the_place_of_all_others(root):
+    """Over a regime's own and the config's; half a step of it counts half."""
+    regimes = "calm: {mean_duration: 3m}, wild: {mean_duration: 2m, correlation: 0.2}"
+    changes = [f"dynamics={{kind: regime_switching, regimes: {{{regimes}}}}}",
+               "overlays=[{kind: correlation, at: 90s, over: 2m, correlation: -0.4}]"]  # fmt: skip
+    part = compile_config(load(root / "tests/configs/small.yaml", changes)).parts.correlation
+    level = np.einsum("rgab,rgcb->rgac", part.cholesky, part.cholesky)[part.row][..., 0, 1]
+    assert level[0] == pytest.approx([0.8, 0.2])
+    assert level[1] == pytest.approx([0.5 * 0.8 + 0.5 * -0.4, 0.5 * 0.2 + 0.5 * -0.4])
+    assert level[2] == pytest.approx([-0.4, -0.4])
+    assert level[3] == pytest.approx(level[1])
+    assert level[4:] == pytest.approx(np.tile([0.8, 0.2], (26, 1)))

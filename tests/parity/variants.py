@@ -85,7 +85,25 @@ VARIANTS = {
     "stochastic_vol from a wild start": [
         "dynamics={kind: stochastic_vol, half_life: 5m, deviation: 40%, start: 4, drift: {BTC: 500%}}",
     ],
+    "regimes of volatility alone": [
+        "dynamics={kind: regime_switching, drift: {ETH: 300%}, "
+        "regimes: {calm: {mean_duration: 10m, volatility: 0.7}, wild: {mean_duration: 4m, volatility: 4}}}",
+    ],
+    "regimes of everything": [
+        "dynamics={kind: regime_switching, start: calm, regimes: {"
+        "calm: {mean_duration: 10m, next: {uneasy: 80%, crash: 20%}}, "
+        "uneasy: {mean_duration: 5m, next: {calm: 50%, crash: 50%}, volatility: 2, correlation: 0.5}, "
+        "crash: {mean_duration: 3m, next: {uneasy: 100%}, volatilities: {ETH: 500%}, correlation: 0.97, "
+        "drift: {BTC: -10000%, ETH: -15000%}}}}",
+        "overlays=[{kind: correlation, at: 400s, over: 5m, correlation: -0.3}]",
+    ],
     # overlays
+    "correlation": [
+        "overlays=[{kind: correlation, at: 90s, over: 12m, correlation: "
+        "{assets: [ETH, BTC], matrix: [[1, -0.9], [-0.9, 1]]}}, "
+        "{kind: correlation, at: 10m, over: 10m, correlation: 0.99}]",
+        "assets.BTC.volatility=150%",
+    ],
     "no overlays": ["overlays=[]"],
     "calm": ["overlays=[]", "assets.BTC.volatility=5%", "assets.ETH.volatility=8%"],
     "a rally": ["overlays=[{kind: price_shock, at: 90s, over: 12m, size: 8%, betas: {ETH: 1.4}}]"],

@@ -1,4 +1,4 @@
-"""Known answer 13, processes that remember: moments of log-normal volatility."""
+"""Known answer 13, processes that remember: moments of log-normal volatility and of regimes."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from kernels.mechanisms.exogenous.memory_numpy import Memory
 from stress.compile import compile_config
 from stress.config import load
 from tests.scenarios import replaced, simulate
-from tests.statistics.failure_rate import assert_mean
+from tests.statistics.failure_rate import assert_mean, assert_share
 
 N = 100_000
 ENGINES = ("numpy", "cpu")
@@ -96,3 +96,62 @@ def test_leverage_makes_falls_wilder(root, engine, leverage):
     square = np.exp(2 * decay * settled**2 - 2 * settled**2 + 2 * innovation**2)
     assert_mean(common, 0.0)
     assert_mean(common * second[:, 0] ** 2, 2 * leverage * innovation * square)
+
+
+TWO = (
+    "calm: {mean_duration: 30m, volatility: 0.6}, wild: {mean_duration: 10m, volatility: 2, correlation: 0.3}"
+)
+FACTORS, LONG_RUN = np.array([0.6, 2.0]), np.array([0.75, 0.25])
+
+
+def after(n_step, minutes=(30, 10)):
+    """Chances of being calm or wild a while after being either: a chain in continuous time, [from, to]."""
+    rates = 1 / np.array(minutes)
+    left = np.exp(-rates.sum() * n_step)
+    return LONG_RUN + left * (np.eye(2) - LONG_RUN)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("step", [0, 19])
+def test_moments_of_regimes(root, engine, step):
+    """A mixture of normals by the long-run shares, at every step of a stationary start."""
+    z = returns(engine, scenario_of(root, f"{{kind: regime_switching, regimes: {{{TWO}}}}}"), step)
+    for a in range(2):
+        assert_mean(z[:, a], 0.0)
+        assert_mean(z[:, a] ** 2, LONG_RUN @ FACTORS**2)
+        assert_mean(z[:, a] ** 4, 3 * LONG_RUN @ FACTORS**4)
+    assert_mean(z[:, 0] * z[:, 1], LONG_RUN @ (FACTORS**2 * [0.8, 0.3]))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_regimes_last_as_long_as_stated(root, engine):
+    """From a calm start, and of squares some steps apart: shares x chances x factors."""
+    started = f"{{kind: regime_switching, start: calm, regimes: {{{TWO}}}}}"
+    scenario = scenario_of(root, started)
+    for n in (0, 1, 19):
+        assert_mean(returns(engine, scenario, n)[:, 0] ** 2, after(n)[0] @ FACTORS**2)
+    scenario = scenario_of(root, f"{{kind: regime_switching, regimes: {{{TWO}}}}}")
+    early, late = (returns(engine, scenario, n)[:, 0] for n in (3, 17))
+    assert_mean(early**2 * late**2, (LONG_RUN * FACTORS**2) @ after(14) @ FACTORS**2)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_regimes_follow_each_other_as_stated(root, engine):
+    """Three regimes told apart by their drifts, without volatility: where paths are after a while."""
+    from scipy.linalg import expm
+
+    names, minutes = ("calm", "uneasy", "crash"), np.array([20.0, 10.0, 4.0])
+    follow = np.array([[0, 0.9, 0.1], [0.5, 0, 0.5], [0.3, 0.7, 0]])
+    members = [
+        f"{name}: {{mean_duration: {minutes[i]:g}m, volatility: 0, drift: {{BTC: {-1000 * (i + 1)}%}}, "
+        f"next: {{{', '.join(f'{n}: {p:.0%}' for n, p in zip(names, follow[i], strict=True) if p)}}}}}"
+        for i, name in enumerate(names)
+    ]
+    dynamics = f"{{kind: regime_switching, start: calm, regimes: {{{', '.join(members)}}}}}"
+    chance = expm(19 * (follow - np.eye(3)) / minutes[:, None])[0]
+    # Prices only fall, so the trough of a run is its end; what a run of one step more adds is that step's.
+    runs = [scenario_of(root, dynamics, f"run.horizon={n}m") for n in (19, 20)]
+    ends = [np.log1p(-simulate(engine, one, 17, count=N // 10).exogenous_fall[:, 0]) for one in runs]
+    regime = np.rint((ends[1] - ends[0]) / -(10 * 60 / (365 * 86400))).astype(int)
+    for i in range(3):
+        assert_share(int((regime == i + 1).sum()), N // 10, chance[i])

@@ -1,9 +1,9 @@
 """Exogenous prices: what would happen to every asset if nobody were forced.
 
 docs/methods/exogenous.md. Processes `gbm`, `student_t` (one chi-square scale for all assets, per
-path or per step), `jump_diffusion` (Merton: common jumps with betas, own jumps) and `stochastic_vol`
-(one log-normal volatility factor for all assets). What a process carries from step to step is its
-`Memory`, in both forms.
+path or per step), `jump_diffusion` (Merton: common jumps with betas, own jumps), `stochastic_vol`
+(one log-normal volatility factor for all assets) and `regime_switching` (a Markov chain over named
+regimes). What a process carries from step to step is its `Memory`, in both forms.
 """
 
 from __future__ import annotations
@@ -27,3 +27,21 @@ class StochasticVolatility:
     leverage: np.ndarray = leaf("factor", "1", "correlation of innovation and common return")
     remainder: np.ndarray = leaf("factor", "1", "weight of the innovation's own normal")
     loading: np.ndarray = leaf("asset", "1", "the step's normals in the common return; a unit vector")
+
+
+@dataclass(frozen=True)
+class Regimes:
+    """A Markov chain over regimes; a word chooses the next one by how many thresholds it reaches."""
+
+    start: np.ndarray = leaf("regime", "1", "thresholds of the regime at the start", np.uint64)
+    transition: np.ndarray = leaf("regime next", "1", "thresholds of the next step's regime", np.uint64)
+    volatility: np.ndarray = leaf("regime asset", "1", "factor on the stated volatility")
+    drift: np.ndarray = leaf("regime asset", "1", "log drift of one step, on top of the general one")
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Correlations that differ by step (overlays) or by regime; they take the place of `cholesky`."""
+
+    row: np.ndarray = leaf("step", "1", "row in force", np.int32)
+    cholesky: np.ndarray = leaf("row regime asset asset", "1", "lower Cholesky factors")

@@ -10,3 +10,13 @@
     X(float, stochastic_volatility_leverage)   \
     X(float, stochastic_volatility_remainder)  \
     X(float, stochastic_volatility_loading)
+
+#define REGIMES_ARRAYS(X)           \
+    X(uint64_t, regimes_start)      \
+    X(uint64_t, regimes_transition) \
+    X(float, regimes_volatility)    \
+    X(float, regimes_drift)
+
+#define CORRELATION_ARRAYS(X)   \
+    X(int32_t, correlation_row) \
+    X(float, correlation_cholesky)

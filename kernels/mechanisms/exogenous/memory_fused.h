@@ -1,10 +1,11 @@
 // Processes that carry something from step to step: same statements as memory_numpy.py.
 #pragma once
 
-constexpr int SITE_VOLATILITY = 10, SITE_VOLATILITY_START = 11;
+constexpr int SITE_VOLATILITY = 10, SITE_VOLATILITY_START = 11, SITE_REGIME = 12;
 
 struct Memory {
     float log_volatility;
+    int regime;
 };
 
 // Multiplier of all volatilities in sixteen steps.
@@ -28,4 +29,19 @@ static inline vec volatility_factor(const PackedScenario& s, const Draw& draw, u
         memory.log_volatility = fma(decay, memory.log_volatility, size * innovation[k]);
     }
     return exponential(x - *s.stochastic_volatility_centre);
+}
+
+// Regimes of sixteen steps.
+static inline ivec regimes(const PackedScenario& s, const Draw& draw, uvec steps, Memory& memory) {
+    const int n = s.regimes_start_rows;
+    uvec words[4];
+    draw.words(steps, SITE_REGIME, 0, words);
+    ivec regime;
+    for (int k = 0; k < LANES; ++k) {
+        const uint64_t* threshold = steps[k] ? s.regimes_transition + memory.regime * n : s.regimes_start;
+        int next = 0;
+        for (int j = 0; j < n; ++j) next += words[0][k] >= threshold[j];
+        regime[k] = memory.regime = next;
+    }
+    return regime;
 }

@@ -18,6 +18,9 @@ class Memory:
     log_volatility: np.ndarray | None = None
     """x of Eq. (5): float64 [path]."""
 
+    regime: np.ndarray | None = None
+    """Regime of the last step: int64 [path]."""
+
 
 def volatility_factor(part, memory, seed, path, step, z):
     """Multiplier of all volatilities in the step, Eq. (6): float64 [path]; `memory` moves on, Eq. (5).
@@ -32,3 +35,10 @@ def volatility_factor(part, memory, seed, path, step, z):
     innovation = part.leverage * (z @ part.loading) + part.remainder * own
     memory.log_volatility = part.decay * x + part.innovation * innovation
     return np.exp(x - part.centre)
+
+
+def regime(part, memory, seed, path, step):
+    """Regime of the step, Eq. (7): int64 [path]; `memory` moves on."""
+    thresholds = part.start if step == 0 else part.transition[memory.regime]
+    memory.regime = (words(seed, path, step, sites.REGIME, 1) >= thresholds).sum(axis=-1)
+    return memory.regime

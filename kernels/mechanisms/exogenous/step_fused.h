@@ -1,14 +1,17 @@
 // Exogenous returns, sixteen steps at a time (lanes are steps): same statements as step_numpy.py.
 #pragma once
 
-constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3, STOCHASTIC_VOLATILITY = 4;
+constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3, STOCHASTIC_VOLATILITY = 4,
+              REGIME_SWITCHING = 5;
 constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4,
               SITE_OWN_JUMP_SIZE = 5;
 constexpr int MIXING_LOWEST = -33, MIXING_BITS = 5, JUMP_COUNTS = 4;
 
 struct Returns {
-    vec move[MAX_ASSET];  // lanes: sixteen consecutive steps
-    vec deviation;        // scale of all volatilities in each of these steps
+    vec move[MAX_ASSET];     // lanes: sixteen consecutive steps
+    vec deviation;           // scale of all volatilities in each of these steps
+    vec own[MAX_ASSET];      // from regimes on, by asset: a factor on its volatility besides,
+    vec besides[MAX_ASSET];  // and what no volatility scales: jumps, drifts of regimes
 };
 
 static inline vec mixing_scale(const PackedScenario& s, uvec word) {
@@ -35,6 +38,23 @@ static inline vec jump_size(uvec word, const uint64_t* threshold, vec z, float m
     return fma(count, splat(mean), root(count) * deviation * z);
 }
 
+// Normals with the correlation in force in each of sixteen steps.
+static inline void correlate(const PackedScenario& s, int first_step, ivec regime, const vec* z, vec* move) {
+    const int n = s.n_asset, n_regime = s.regimes_start ? s.regimes_start_rows : 1;
+    ivec factor;
+    for (int k = 0; k < LANES; ++k) {
+        const int step = first_step + k < s.n_step ? first_step + k : s.n_step - 1;
+        factor[k] = s.correlation_row[step] * n_regime;
+    }
+    factor = (factor + regime) * (n * n);
+    for (int a = 0; a < n; ++a) {
+        vec sum = splat(0.0f);
+        for (int b = 0; b <= a; ++b)
+            sum = fma(gather(s.correlation_cholesky, factor + (a * n + b)), z[b], sum);
+        move[a] = sum;
+    }
+}
+
 static inline void draw_returns(const PackedScenario& s, const Draw& draw, int first_step, Memory& memory,
                                 Returns& r) {
     const int n = s.n_asset;
@@ -51,6 +71,18 @@ static inline void draw_returns(const PackedScenario& s, const Draw& draw, int f
         r.deviation = mixing_scale(s, words[0]);
     } else if (s.process == STOCHASTIC_VOLATILITY) {
         r.deviation = volatility_factor(s, draw, steps, z, memory);
+    }
+    ivec regime = isplat(0);
+    if (s.process == REGIME_SWITCHING) {
+        regime = regimes(s, draw, steps, memory);
+        for (int a = 0; a < n; ++a) {
+            r.own[a] = gather(s.regimes_volatility, regime * n + a);
+            r.besides[a] = gather(s.regimes_drift, regime * n + a);
+        }
+    }
+    if (s.correlation_cholesky) {
+        correlate(s, first_step, regime, z, r.move);
+        return;
     }
     for (int a = 0; a < n; ++a) {
         vec sum = splat(0.0f);

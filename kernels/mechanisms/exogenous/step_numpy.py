@@ -3,10 +3,16 @@
 import numpy as np
 
 from kernels import sites
-from kernels.mechanisms.exogenous.memory_numpy import volatility_factor
+from kernels.mechanisms.exogenous.memory_numpy import regime, volatility_factor
 from kernels.parts.normal.normal_numpy import normal, tail
 from kernels.parts.philox.philox_numpy import words
-from kernels.scenario import JUMP_DIFFUSION, STOCHASTIC_VOLATILITY, STUDENT_T_PATH, STUDENT_T_STEP
+from kernels.scenario import (
+    JUMP_DIFFUSION,
+    REGIME_SWITCHING,
+    STOCHASTIC_VOLATILITY,
+    STUDENT_T_PATH,
+    STUDENT_T_STEP,
+)
 
 MIXING_LOWEST, MIXING_BITS = -33, 5
 
@@ -53,6 +59,18 @@ def jumps(scenario, seed, path, step):
     return total + size(count, z, arrays.own_jump_mean, arrays.own_jump_sd)
 
 
+def correlated(scenario, step, state, z):
+    """Normals with the correlation in force, L epsilon: float64 [path, asset].
+
+    state: regime [path], or None
+    """
+    levels = scenario.parts.correlation
+    if levels is None:
+        return z @ scenario.arrays.cholesky.T
+    cholesky = levels.cholesky[levels.row[step]]
+    return z @ cholesky[0].T if state is None else np.einsum("pab,pb->pa", cholesky[state], z)
+
+
 def step(scenario, seed, path, step, volatility, memory=None):
     """Log returns of one step, Eq. (1), and the volatility in force.
 
@@ -63,11 +81,17 @@ def step(scenario, seed, path, step, volatility, memory=None):
     """
     arrays = scenario.arrays
     z = normal(words(seed, path, step, sites.NORMAL, scenario.shape.n_asset))
-    factor = scale(scenario, seed, path, step)
+    factor, state = scale(scenario, seed, path, step)[:, None], None
     if scenario.shape.process == STOCHASTIC_VOLATILITY:
-        factor = volatility_factor(scenario.parts.stochastic_volatility, memory, seed, path, step, z)
-    deviation = factor[:, None] * (arrays.volatility * volatility)
-    returns = arrays.drift + deviation * (z @ arrays.cholesky.T)
+        factor = volatility_factor(scenario.parts.stochastic_volatility, memory, seed, path, step, z)[:, None]
+    elif scenario.shape.process == REGIME_SWITCHING:
+        regimes = scenario.parts.regimes
+        state = regime(regimes, memory, seed, path, step)
+        factor = regimes.volatility[state]
+    deviation = factor * (arrays.volatility * volatility)
+    returns = arrays.drift + deviation * correlated(scenario, step, state, z)
+    if state is not None:
+        returns = returns + regimes.drift[state]
     if scenario.shape.process == JUMP_DIFFUSION:
         returns = returns + jumps(scenario, seed, path, step)
     return returns, deviation

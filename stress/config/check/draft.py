@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from stress.config.asset import Asset
 from stress.config.book import Books
+from stress.config.correlation import Correlation
 from stress.config.dynamics import Dynamics
 from stress.config.origin import Path
 from stress.config.overlay import Overlay
-from stress.config.run import Correlation, Measures, Run, RunConfig
+from stress.config.run import Measures, Run, RunConfig
 from stress.config.tier import Mix, Tier
 from stress.config.venue import Venue
 from stress.errors import quoted, suggest

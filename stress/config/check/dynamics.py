@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from stress.config.check.draft import Draft, Finding, repeated, undefined
-from stress.config.dynamics import JumpDiffusion
+from stress.config.check.draft import Draft, Finding, adds_up, repeated, undefined
+from stress.config.correlation import Correlation
+from stress.config.dynamics import JumpDiffusion, RegimeSwitching
 from stress.config.origin import Path
-from stress.errors import quoted
+from stress.config.overlay import CorrelationOverlay
+from stress.errors import quoted, suggest
 
 SMALLEST_EIGENVALUE = 1e-10
 
@@ -22,38 +24,75 @@ def dynamics(draft: Draft) -> Iterator[Finding]:
         yield from undefined(("dynamics", "own"), found.own, draft.assets, "asset")
         if found.common:
             yield from undefined(("dynamics", "common", "betas"), found.common.betas, draft.assets, "asset")
+    if isinstance(found, RegimeSwitching):
+        yield from regimes(found, draft)
+
+
+def regimes(found: RegimeSwitching, draft: Draft) -> Iterator[Finding]:
+    """Regimes that follow each other, and assets that exist."""
+    known = list(found.regimes)
+    if len(known) < 2:
+        yield ("dynamics", "regimes"), "there is nothing to switch to", "at least two regimes are needed", ""
+    if found.start != "stationary" and found.start not in known:
+        why, suggestion = suggest(found.start, ["stationary", *known])
+        yield ("dynamics", "start"), f"no regime {quoted(found.start)} is defined", why, suggestion
+    for name, regime in found.regimes.items():
+        path: Path = ("dynamics", "regimes", name)
+        if name == "stationary":
+            yield path, "is not a name for a regime", "`start: stationary` means another thing", ""
+        for key in ("volatilities", "drift"):
+            yield from undefined((*path, key), getattr(regime, key), draft.assets, "asset")
+        yield from undefined((*path, "next"), regime.next, known, "regime")
+        if name in regime.next:
+            why = "how long it lasts is for `mean_duration` to say"
+            yield (*path, "next", name), "a regime does not follow itself", why, ""
+        if regime.next:
+            yield from adds_up((*path, "next"), regime.next.values(), "the shares")
+        elif len(known) > 2:
+            why = "there are more than two regimes, so it must say which ones follow"
+            yield (*path, "next"), "is missing", why, ""
 
 
 def correlation(draft: Draft) -> Iterator[Finding]:
+    """Correlations wherever they are: the config's, those of regimes and of overlays."""
+    found: list[tuple[Path, Correlation | None]] = [(("correlation",), draft.correlation)]
+    if isinstance(draft.dynamics, RegimeSwitching):
+        regimes = draft.dynamics.regimes.items()
+        found += [(("dynamics", "regimes", name, "correlation"), r.correlation) for name, r in regimes]
+    for index, overlay in draft.overlays.items():
+        if isinstance(overlay, CorrelationOverlay):
+            found.append((("overlays", index, "correlation"), overlay.correlation))
+    for path, one in found:
+        if one is not None:
+            yield from correlation_at(path, one, draft.assets)
+
+
+def correlation_at(path: Path, found: Correlation, known: Collection[str]) -> Iterator[Finding]:
     """One number or a matrix; of the right size, symmetric and positive definite."""
-    found = draft.correlation
-    if found is None:
-        return
-    n_asset = len(draft.assets)
+    n_asset = len(known)
     if found.common is not None:
         if found.assets is not None or found.matrix is not None:
-            yield ("correlation",), "has both `common` and a matrix", "only one can count", ""
+            yield path, "has both `common` and a matrix", "only one can count", ""
         least = -1 / (n_asset - 1) if n_asset > 2 else -1.0
         if not least < found.common < 1:
             why = f"among {n_asset} assets it must be between {least:g} and 1"
-            yield ("correlation", "common"), f"{found.common:g} is impossible", why, ""
+            yield (*path, "common"), f"{found.common:g} is impossible", why, ""
         return
     if found.assets is None or found.matrix is None:
         why = "`assets` says whose rows and columns `matrix` has"
-        yield ("correlation",), "needs both `assets` and `matrix`, or one number", why, ""
+        yield path, "needs both `assets` and `matrix`, or one number", why, ""
         return
-    yield from undefined(("correlation", "assets"), found.assets, draft.assets, "asset")
-    yield from repeated(("correlation", "assets"), found.assets, "asset")
-    for asset in draft.assets:
+    yield from undefined((*path, "assets"), found.assets, known, "asset")
+    yield from repeated((*path, "assets"), found.assets, "asset")
+    for asset in known:
         if asset not in found.assets:
             why = "every asset needs its correlations"
-            yield ("correlation", "assets"), f"{quoted(asset)} is left out", why, "Add its row."
-    yield from matrix(found.matrix, found.assets)
+            yield (*path, "assets"), f"{quoted(asset)} is left out", why, "Add its row."
+    yield from matrix((*path, "matrix"), found.matrix, found.assets)
 
 
-def matrix(rows: tuple[tuple[float, ...], ...], assets: tuple[str, ...]) -> Iterator[Finding]:
+def matrix(path: Path, rows: tuple[tuple[float, ...], ...], assets: tuple[str, ...]) -> Iterator[Finding]:
     """What keeps `rows` from being a correlation matrix of `assets`."""
-    path: Path = ("correlation", "matrix")
     n = len(assets)
     if len(rows) != n:
         yield path, f"has {len(rows)} rows", f"`assets` names {n}", ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from stress import units
 from stress.config.check.draft import Draft, Finding, undefined
 from stress.config.origin import Path
-from stress.config.overlay import DepthOverlay, Overlay, PriceShock
+from stress.config.overlay import CorrelationOverlay, DepthOverlay, Overlay, PriceShock
 
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
@@ -30,7 +30,7 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield (*path, "multiplier"), f"{overlay.multiplier:g} is too small", why, ""
         if isinstance(overlay, DepthOverlay) and overlay.venues is not None:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
-        if overlay.assets is not None:
+        if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
 
 
