@@ -9,11 +9,12 @@ from shutil import copytree
 import pytest
 from typer.testing import CliRunner
 
+from kernels.outcome import Layout
 from stress import cli
 from stress.errors import StoreError
 from stress.provenance import package_version
 from stress.report import digits, ends, money, percent, times
-from stress.runs import open_run
+from stress.runs import open_run, prepare
 from stress.store import RunFolder
 from stress.verify import verify
 from tests.disks import mounted
@@ -149,7 +150,7 @@ def test_plan(verb, config):
     assert "1,000 in 20 shards of up to 50" in text
     assert "microseconds a path, measured" in text
     found = json.loads(verb("plan", config, "--json"))
-    assert found["cells"] == 308
+    assert found["cells"] == Layout(prepare(str(config), []).scenario.shape).n_cell
     assert 100e6 < found["memory_bytes"] < 700e6
     assert found["seconds"] > 0
     assert found["at_rest"]["supercritical"] is False
