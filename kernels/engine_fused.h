@@ -3,7 +3,8 @@
 
 class Engine : Settlement {
    public:
-    explicit Engine(const PackedScenario& scenario) : Settlement(scenario), accounts(scenario) {
+    explicit Engine(const PackedScenario& scenario)
+        : Settlement(scenario), accounts(scenario), closings(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -26,7 +27,7 @@ class Engine : Settlement {
 
     uint32_t run(uint64_t seed, uint64_t path, float* row, int64_t* counters) {
         begin();
-        const Draw draw{seed, path};
+        draw = {seed, path};
         for (int n = 0; n < s.n_step; ++n) {
             const int k = n % LANES;
             if (k == 0) {
@@ -39,6 +40,7 @@ class Engine : Settlement {
                 if (adl_on(s, v, fund[v], peak[v], spent >> v & 1)) on |= 1u << v;
             waiting_venues = 0;
             n_active = 0;
+            now = n;
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
             if (accounts.n_slot)
                 sell(n);
@@ -47,6 +49,7 @@ class Engine : Settlement {
             spent = 0;
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
+            if (closings.open()) closings.look_back(n, [this](int a, int v) { return traded(a, v); });
             cumulative[n + 1] = cumulative[n] + flow;
         }
         count[ASSET_STEPS] = (int64_t)s.n_step * s.n_asset;
@@ -61,6 +64,9 @@ class Engine : Settlement {
     Work work[MAX_ASSET];
     int active[MAX_ASSET], n_active;  // assets with a cascade
     Accounts accounts;
+    int now;
+    Draw draw;
+    Closings closings;
     Returns returns;
     Memory memory;
     float fund[LANES], peak[LANES];
@@ -74,6 +80,7 @@ class Engine : Settlement {
     void begin() {
         std::memset(&record, 0, sizeof record);
         std::memset(count, 0, sizeof count);
+        closings.begin();
         for (int a = 0; a < s.n_asset; ++a) {
             Market& m = market[a];
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
@@ -86,6 +93,12 @@ class Engine : Settlement {
         status = spent = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
+    }
+
+    // Last traded price of a market; markets at rest have one price.
+    float traded(int a, int v) const {
+        const Market& m = market[a];
+        return exponential(m.displaced ? (float)m.price[v] : m.last);
     }
 
     void step(int a, int n, int k) {
@@ -508,7 +521,8 @@ class Engine : Settlement {
             const float price = exponential((float)marked[v]);
             if (!bankrupt_frontiers(s, a, v, side, price, executed[side], m.frontier[side][v], end)) continue;
             const tiers survival[2] = {alive(m, LONG, v), alive(m, SHORT, v)};
-            const Deleveraged d = deleverage(s, a, v, side, price, executed, survival, end);
+            const Deleveraged d =
+                deleverage(s, a, v, side, price, executed, survival, first_of_list(a, v), end);
             const float closed = tier_sum(d.notional);
             if (!(closed > 0.0f)) continue;
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = end[g];
@@ -519,17 +533,45 @@ class Engine : Settlement {
             m.thinned[1 - side] |= 1u << v;
             m.base[side][v] = forced_thinned(s, a, side, v, end, 1, survival[side]);
             m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed[1 - side], 1, d.survival);
-            const tiers dollars = side == LONG ? d.notional - d.margin : d.notional + d.margin;
-            add_tiers(record.loss[MARGIN_LOST][v], d.margin);
-            add_tiers(record.loss[DEFICIT][v], d.forgone);
-            add_tiers(record.loss[ADL][v], d.forgone);
-            add_tiers(record.liquidated_tier[v], dollars);
-            add_tiers(record.adl_notional[v], d.taken);
-            record.liquidated[a][side][v] += tier_sum(dollars);
-            record.coins[a][v] += closed;
-            record.adl_closed[v] += closed;
-            flow += tier_sum(dollars);
+            book_deleveraged(a, v, side, price, d);
         }
+    }
+
+    // Where a random start begins in the list of winners, as a share of it.
+    float first_of_list(int a, int v) const {
+        if (s.adl_policy[v] != ADL_RANDOM_START) return 0.0f;
+        uint32_t words[4];
+        draw.words((uint32_t)now, SITE_ADL_START, a / 4, words);
+        return (float)(words[a % 4] >> 8) * 0x1p-24f;
+    }
+
+    void book_deleveraged(int a, int v, int side, float price, const Deleveraged& d) {
+        const bool at_mark = s.adl_at_mark[v] != 0;
+        const tiers dollars = at_mark        ? d.notional * price
+                              : side == LONG ? d.notional - d.margin
+                                             : d.notional + d.margin;
+        const float closed = tier_sum(d.notional), received = tier_sum(dollars),
+                    forgone = tier_sum(d.deficit);
+        if (at_mark) {
+            for (int t = 0; t < s.n_tier; ++t)
+                record.pending[v][t] += quad{d.margin[t], 0.0f, dollars[t], d.deficit[t]};
+            record.pending_venues |= 1u << v;
+        } else {
+            add_tiers(record.loss[MARGIN_LOST][v], d.margin);
+            add_tiers(record.loss[DEFICIT][v], d.deficit);
+            add_tiers(record.loss[ADL][v], d.deficit);
+            add_tiers(record.liquidated_tier[v], dollars);
+            closings.forgone[0][v] += forgone;
+            closings.needed[v] += forgone;
+        }
+        add_tiers(record.adl_notional[v], d.taken);
+        record.liquidated[a][side][v] += received;
+        record.coins[a][v] += closed;
+        record.adl_closed[v] += closed;
+        flow += received;
+        const float sign = side == LONG ? 1.0f : -1.0f;
+        closings.hedged[v] += d.hedged;
+        closings.add({now, a, v, sign * closed, sign * received});
     }
 
     // Book what the slices of the step lost, draw the insurance funds for its deficits, add fees and surplus.
@@ -573,7 +615,7 @@ class Engine : Settlement {
         float sum = cumulative[s.n_step];
         for (int a = 0; a < s.n_asset; ++a) sum += lane_sum(market[a].price) + market[a].fundamental;
         if (!(sum - sum == 0.0f)) status |= NOT_FINITE;
-        write_row(s, record, cumulative, row);
+        write_row(s, record, closings, cumulative, row);
         return status;
     }
 };

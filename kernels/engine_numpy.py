@@ -27,8 +27,13 @@ from kernels.scenario import Scenario
 from kernels.state import PathState, initial
 
 
-def step(scenario: Scenario, state: PathState, record: Record, counters, n: int, returns, deviation) -> None:
-    """One step of all paths, in place; `returns` and `deviation` [path, asset] are exogenous."""
+def step(
+    scenario: Scenario, state: PathState, record: Record, counters, n: int, returns, deviation, drawn=None
+) -> None:
+    """One step of all paths, in place; `returns` and `deviation` [path, asset] are exogenous.
+
+    drawn: where in the list of winners a random start of deleveraging begins [path, asset]
+    """
     arrays = scenario.arrays
     record.step = n
 
@@ -58,7 +63,7 @@ def step(scenario: Scenario, state: PathState, record: Record, counters, n: int,
 
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     if deleveraging.any():
-        settlement.deleverage(scenario, state, record, deleveraging, marks, frontier)
+        settlement.deleverage(scenario, state, record, deleveraging, marks, frontier, drawn)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
@@ -113,6 +118,7 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
     for n in range(shape.n_step):
         volatility = overlay.volatility(scenario.arrays, n)
         returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
-        step(scenario, state, record, counters, n, returns, deviation)
+        drawn = adl.starts(scenario, seed, path, n)
+        step(scenario, state, record, counters, n, returns, deviation, drawn)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))

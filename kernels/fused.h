@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "kernels/mechanisms/account/arrays_fused.h"
+#include "kernels/mechanisms/adl/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
@@ -81,7 +82,8 @@
     ACCOUNT_ARRAYS(X)               \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
     REGIMES_ARRAYS(X)               \
-    CORRELATION_ARRAYS(X)
+    CORRELATION_ARRAYS(X)           \
+    ADL_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from kernels.mechanisms.adl import HORIZONS
 from kernels.scenario import ScenarioShape
 
 COMPONENTS = ("total", "margin_lost", "deficit", "fund_draw", "adl", "bad_debt", "fees")
@@ -52,6 +53,14 @@ FIELDS = (
           "forced notional in dollars at the fill, by leverage tier"),
     Field("adl_notional", ("venue+", "tier+"), "USD", USD_EXPONENT,
           "winners' notional closed by auto-deleveraging, coins x start price, by the winners' tier"),
+    Field("adl_hedged", ("venue+",), "USD", USD_EXPONENT,
+          "winners' notional closed by auto-deleveraging that hedged something else, coins x start price"),
+    Field("adl_forgone", ("horizon", "venue+"), "USD", USD_EXPONENT,
+          "what deleveraged winners would have made more by holding on until the horizon, where positive"),
+    Field("adl_spared", ("horizon", "venue+"), "USD", USD_EXPONENT,
+          "what they would have made less, where that is positive"),
+    Field("adl_overshoot", ("horizon", "venue+"), "USD", USD_EXPONENT,
+          "`adl_forgone` less the deficits that winners were closed to pay for, where positive"),
     Field("open_interest_closed", ("venue+",), "USD", USD_EXPONENT,
           "fall of open interest, coins x start price: ADL + psi x forced"),
     Field("fall", ("asset", "venue"), "1", RATIO_EXPONENT,
@@ -113,6 +122,7 @@ class Layout:
             "tier": shape.n_tier,
             "side": len(SIDES),
             "channel": len(CHANNELS),
+            "horizon": len(HORIZONS),
         }
         sizes |= {name + "+": size + 1 for name, size in sizes.items()}
         self.shapes = {f.name: tuple(sizes[d] for d in f.dims) for f in FIELDS}

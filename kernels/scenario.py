@@ -30,13 +30,13 @@ from kernels.arrays import LANES as LANES
 from kernels.arrays import MAX_TIER as MAX_TIER
 from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
+from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Correlation, Regimes, StochasticVolatility
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
 
 GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION, STOCHASTIC_VOLATILITY, REGIME_SWITCHING = range(6)
-ADL_NONE, ADL_QUEUE, ADL_PRO_RATA = range(3)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class ScenarioArrays:
     fee_rate: np.ndarray = leaf("venue", "1", "liquidation fee per dollar at the fill")
     surplus_share: np.ndarray = leaf("venue", "1", "share of margin left that the fund keeps")
     fund: np.ndarray = leaf("venue", "USD", "insurance fund at the start")
-    adl_policy: np.ndarray = leaf("venue", "1", "int32: ADL_NONE, ADL_QUEUE or ADL_PRO_RATA")
+    adl_policy: np.ndarray = leaf("venue", "1", "int32: ADL_NONE or another policy of the mechanism `adl`")
     adl_below: np.ndarray = leaf("venue", "USD", "ADL is on while the fund is at or below this")
     adl_drawdown: np.ndarray = leaf("venue", "1", "... or below (1 - this) of its running peak")
     closing_share: np.ndarray = leaf("venue", "1", "share of forced takers' positions that close, psi")
@@ -145,6 +145,7 @@ class Parts:
     stochastic_volatility: StochasticVolatility | None = None
     regimes: Regimes | None = None
     correlation: Correlation | None = None
+    adl: Adl | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
@@ -155,6 +156,7 @@ PARTS = {
     "stochastic_volatility": StochasticVolatility,
     "regimes": Regimes,
     "correlation": Correlation,
+    "adl": Adl,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 

@@ -11,20 +11,22 @@ from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.waterfall import step_numpy as waterfall
 
 
-def deleverage(scenario, state, record, on, marks, frontier) -> None:
+def deleverage(scenario, state, record, on, marks, frontier, drawn) -> None:
     """Close bankrupt positions of the venues in `on` [path, venue] against winners, market by market."""
     arrays = scenario.arrays
     behind = (frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3))
     path, asset, venue = np.nonzero(on[:, None, :] & arrays.listed & behind)
     if len(path) == 0:
         return
+    part, marked = scenario.parts.adl, marks[path, asset, venue]
+    first = np.zeros(len(path)) if drawn is None else drawn[path, asset]
     side, closed = adl.close(
-        arrays, asset, venue, marks[path, asset, venue], state.executed[path, asset, :, :, venue],
-        frontier[path, asset, :, venue], state.survival[path, asset, :, venue],
+        arrays, part, asset, venue, marked, state.executed[path, asset, :, :, venue],
+        frontier[path, asset, :, venue], state.survival[path, asset, :, venue], first,
     )  # fmt: skip
     state.executed[path, asset, side, :, venue] = closed.executed
     state.survival[path, asset, 1 - side, venue] = closed.survival
-    record.deleveraged(path, asset, side, venue, closed.notional, closed.margin, closed.forgone, closed.taken)
+    record.deleveraged(path, asset, side, venue, np.exp(marked), part.at_mark[venue] != 0, closed)
 
 
 def execute(scenario, state, record, counters, sold, fill, marks) -> None:

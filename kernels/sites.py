@@ -27,3 +27,6 @@ VOLATILITY_START = 11
 
 REGIME = 12
 """One word: the regime of the step; at step 0 that of the start."""
+
+ADL_START = 30
+"""One word per asset: where in the list of winners a random start of auto-deleveraging begins."""

@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from kernels.mechanisms.adl import HORIZONS
 from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, SIDES, STATUS
 from kernels.scenario import Scenario, ScenarioShape
 from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
@@ -68,6 +69,7 @@ def coordinates(shape: ScenarioShape, levels: Sequence[float]) -> dict[str, Any]
         "asset": [*shape.assets, ALL],
         "side": [*SIDES, "both"],
         "tier": [*shape.tiers, ALL],
+        "horizon": np.array(HORIZONS, np.float64),
         "level": np.array(levels, np.float64),
         "threshold": np.array(THRESHOLDS),
         "n_exhausted": np.arange(1, shape.n_venue + 1),

@@ -4,18 +4,20 @@ By default every venue lists every asset, prices stand still, books are linear a
 never, nobody is forced, marks are own prices, and there are no fees, funds or deleveraging.
 """
 
+import dataclasses
 import os
 
 import numpy as np
 import pytest
 
 from kernels import engines, selling_numpy
+from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.outcome import Layout
 from kernels.parts.table.table_numpy import EDGES, N_EDGE
-from kernels.scenario import GBM, JUMP_COUNTS, Scenario, ScenarioArrays, ScenarioShape
+from kernels.scenario import GBM, JUMP_COUNTS, Parts, Scenario, ScenarioArrays, ScenarioShape
 from stress.compile.tiers import margin_table
 
 ENGINES = ("numpy", "cpu")
@@ -95,7 +97,18 @@ def quiet(n_step=1, n_asset=1, n_venue=1, n_tier=1, n_group=1, process=GBM, **ch
     for at in np.ndindex(*group):
         margin[at] = margin_table(forced[at], at[1], arrays["group_rate"][at], arrays["group_deduction"][at])
     arrays |= {"forced": forced, "margin": margin, "forced_total": forced.sum(axis=(2, 5))}
-    return Scenario(shape, ScenarioArrays(**arrays))
+    return Scenario(shape, ScenarioArrays(**arrays), Parts(adl=winners(shape)))
+
+
+def winners(shape, **changes):
+    """Winners with equity of 1/1, 1/2, 1/3 ... by tier, who entered at the start and hedge nothing."""
+    size = (shape.n_asset, 2, shape.n_venue, shape.n_tier)
+    values = {
+        "equity": 1 / np.arange(1, shape.n_tier + 1), "entry": 1.0, "hedged": 0.0,
+    }  # fmt: skip
+    arrays = {name: np.broadcast_to(changes.get(name, value), size).copy() for name, value in values.items()}
+    at_mark = np.broadcast_to(changes.get("at_mark", 0), shape.n_venue).astype(np.int32)
+    return Adl(**arrays, at_mark=at_mark)
 
 
 def replaced(scenario, **changes):
@@ -130,9 +143,15 @@ DOLLARS = ("depth", "forced", "margin", "forced_total", "tier_notional", "throug
 def scaled(scenario, factor):
     """The scenario with every amount of dollars multiplied."""
     arrays = scenario.arrays
-    return replaced(
+    parts = {f.name: getattr(scenario.parts, f.name) for f in dataclasses.fields(scenario.parts)}
+    for name, part in parts.items():
+        if part is not None:
+            dollars = [f.name for f in dataclasses.fields(part) if f.metadata["unit"] == "USD"]
+            parts[name] = dataclasses.replace(part, **{n: getattr(part, n) * factor for n in dollars})
+    other = replaced(
         scenario, permanent=arrays.permanent / factor, **{n: getattr(arrays, n) * factor for n in DOLLARS}
     )
+    return with_parts(other, **parts)
 
 
 class Outcome:
@@ -167,5 +186,5 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
 
 __all__ = [
     "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "mass", "mirrored", "quiet",
-    "replaced", "require", "scaled", "simulate", "uniform", "with_parts",
+    "replaced", "require", "scaled", "simulate", "uniform", "winners", "with_parts",
 ]  # fmt: skip

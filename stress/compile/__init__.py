@@ -20,7 +20,7 @@ from kernels.scenario import (
     ScenarioArrays,
     ScenarioShape,
 )
-from stress.compile import books, exogenous, marks, overlays, positions, processes, rules
+from stress.compile import books, exogenous, marks, overlays, positions, processes, rules, winners
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
@@ -51,7 +51,8 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    return Scenario(shape, ScenarioArrays(**arrays), Parts(**processes.parts(config)))
+    parts = Parts(adl=winners.part(config, shape), **processes.parts(config))
+    return Scenario(shape, ScenarioArrays(**arrays), parts)
 
 
 def scenario_shape(config: RunConfig) -> ScenarioShape:

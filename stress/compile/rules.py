@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels.scenario import ADL_NONE, ADL_PRO_RATA, ADL_QUEUE, ScenarioShape
+from kernels.mechanisms import adl
+from kernels.scenario import ScenarioShape
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
 
-POLICIES = {"none": ADL_NONE, "queue": ADL_QUEUE, "pro_rata": ADL_PRO_RATA}
+POLICIES = {
+    "none": adl.ADL_NONE,
+    "queue": adl.ADL_QUEUE,
+    "queue_hyperliquid": adl.ADL_QUEUE_HYPERLIQUID,
+    "pro_rata": adl.ADL_PRO_RATA,
+    "capped_pro_rata": adl.ADL_CAPPED_PRO_RATA,
+    "leverage_waterfill": adl.ADL_LEVERAGE_WATERFILL,
+    "random_start": adl.ADL_RANDOM_START,
+}
 
 
 def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from stress import units
-from stress.config.base import Leverage, Share, Strict
+from stress.config.base import Leverage, PositivePercentage, Share, Strict
 
 MOST_TIERS = 8
 
@@ -40,6 +40,15 @@ class NeverForced(Strict):
     """By tier, of the shorts; 0% where not named."""
 
 
+class Entry(Strict):
+    """Mean entry prices of a tier's holders, over the price at the start."""
+
+    long: dict[str, PositivePercentage] = {}
+    """By tier, of the longs; 100% where not named."""
+    short: dict[str, PositivePercentage] = {}
+    """By tier, of the shorts; 100% where not named."""
+
+
 def _by_side(value: Any) -> Any:
     """`never_forced` in its full form: a number or a mapping by tier counts for both sides."""
     if isinstance(value, dict) and set(value) <= {"long", "short"}:
@@ -56,6 +65,8 @@ class Mix(Strict):
     """By tier, of the shorts; they add up to 100%."""
     never_forced: Annotated[NeverForced, BeforeValidator(_by_side)] = NeverForced()
     """One share, shares by tier, or these for `long` and `short`; 0% where not named."""
+    entry: Entry = Entry()
+    """Where holders entered: who of them is in profit, and by how much, when winners are deleveraged."""
 
     @model_validator(mode="before")
     @classmethod

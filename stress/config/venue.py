@@ -52,8 +52,21 @@ class Liquidation(Strict):
 class Adl(Strict):
     """Auto-deleveraging: winners' positions that are closed against bankrupt ones."""
 
-    policy: Literal["queue", "pro_rata", "none"]
-    """Who is closed first: most profit x leverage, all alike, or nobody."""
+    policy: Literal[
+        "queue",
+        "queue_hyperliquid",
+        "pro_rata",
+        "capped_pro_rata",
+        "leverage_waterfill",
+        "random_start",
+        "none",
+    ]
+    """Who is closed: most profit x leverage first (`queue`), most price gain x leverage first
+    (`queue_hyperliquid`), all alike (`pro_rata`), all alike up to profit over equity
+    (`capped_pro_rata`), the most leveraged down to one level (`leverage_waterfill`), from a random
+    place in the list on (`random_start`), or nobody."""
+    price: Literal["bankruptcy", "mark"] = "bankruptcy"
+    """What winners are closed at: the losers' bankruptcy price, or the mark, where the fund pays the rest."""
     fund_below: Share = 0.0
     """It is on while the fund is at or below this share of its start ..."""
     drawdown: ShareOrNever = None

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 
 from kernels import engine_numpy
+from kernels.mechanisms.adl import HORIZONS
 from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, FIELDS, SIDES, Layout
 from stress.compile import compile_config
 from stress.config import load
@@ -15,6 +16,7 @@ N_PATH = 2
 def names(shape):
     """What the entries of every dimension are called."""
     plain = {"component": COMPONENTS, "side": SIDES, "channel": CHANNELS}
+    plain["horizon"] = [f"{minutes}m" for minutes in HORIZONS]
     plain |= {"venue": shape.venues, "asset": shape.assets, "tier": shape.tiers}
     return plain | {f"{dim}+": (*entries, "all") for dim, entries in plain.items()}
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import outcome, packing, scenario, sites
-from kernels.mechanisms import account, book, cascade, liquidation
+from kernels.mechanisms import account, adl, book, cascade, liquidation
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.parts import histogram, table
 from kernels.parts.philox import philox_numpy
@@ -26,7 +26,7 @@ SHARED = {
     "GBM": scenario.GBM, "STUDENT_T_PATH": scenario.STUDENT_T_PATH, "STUDENT_T_STEP": scenario.STUDENT_T_STEP,
     "JUMP_DIFFUSION": scenario.JUMP_DIFFUSION, "STOCHASTIC_VOLATILITY": scenario.STOCHASTIC_VOLATILITY,
     "REGIME_SWITCHING": scenario.REGIME_SWITCHING,
-    "ADL_NONE": scenario.ADL_NONE, "ADL_QUEUE": scenario.ADL_QUEUE, "ADL_PRO_RATA": scenario.ADL_PRO_RATA,
+    **{name: getattr(adl, name) for name in dir(adl) if name.startswith("ADL_")},
     "LONG": liquidation.LONG, "SHORT": liquidation.SHORT,
     "PERCENT": book.PERCENT, "SNAP": book.SNAP,
     "TOLERANCE": cascade.TOLERANCE, "FIRST_RATIO": cascade.FIRST_RATIO, "MAX_RATIO": cascade.MAX_RATIO,
@@ -36,6 +36,7 @@ SHARED = {
     "SITE_OWN_JUMP_COUNT": sites.OWN_JUMP_COUNT, "SITE_OWN_JUMP_SIZE": sites.OWN_JUMP_SIZE,
     "SITE_VOLATILITY": sites.VOLATILITY, "SITE_VOLATILITY_START": sites.VOLATILITY_START,
     "SITE_REGIME": sites.REGIME,
+    "SITE_ADL_START": sites.ADL_START, "N_HORIZON": len(adl.HORIZONS),
     "LOWEST": table.LOWEST, "HIGHEST": table.HIGHEST, "PER_OCTAVE_BITS": table.PER_OCTAVE_BITS,
     "N_EDGE": table.N_EDGE, "BIN_SHIFT": table_numpy.SHIFT, "BIN_OFFSET": table_numpy.OFFSET,
     "SMALLEST": 2.0**table.LOWEST, "LARGEST": 2.0**table.HIGHEST,

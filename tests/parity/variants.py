@@ -12,6 +12,12 @@ POOR = ["venues.alpha.insurance_fund=$1M", "venues.beta.insurance_fund=$100k"]
 SLOW = ["venues.alpha.liquidation.throughput=$30M/m", "venues.beta.liquidation.throughput=$10M/m"]
 
 
+ENTRIES = [
+    "mixes.majors.entry={short: {0x-1x: 150%, 1x-3x: 120%, 3x-5x: 98%, 5x-10x: 105%}, long: {0x-1x: 70%}}",
+    "mixes.capped.entry={short: {0x-1x: 130%, 1x-3x: 99%, 5x-10x: 108%}, long: {1x-3x: 80%}}",
+]
+
+
 def policy(name, *more):
     return [f"venues.{v}.adl={{policy: {name}, fund_below: 50%}}" for v in ("alpha", "beta")] + [*more]
 
@@ -57,6 +63,15 @@ VARIANTS = {
     "backlog, pro rata": [*policy("pro_rata"), *POOR, *SLOW],
     "backlog, bad debt": [*policy("none"), *POOR, *SLOW],
     "queue on a drawdown": ["venues.alpha.adl={policy: queue, drawdown: 5%}", *POOR],
+    "queue of Hyperliquid, entries of their own": [*policy("queue_hyperliquid"), *POOR, *ENTRIES],
+    "queue, entries of their own": [*policy("queue"), *POOR, *ENTRIES],
+    "capped pro rata": [*policy("capped_pro_rata"), *POOR],
+    "leverage waterfill": [*policy("leverage_waterfill"), *POOR, *SLOW],
+    "random start": [*policy("random_start"), *POOR],
+    "deleveraging at the mark": [
+        *POOR,
+        *[f"venues.{v}.adl={{policy: queue, fund_below: 50%, price: mark}}" for v in ("alpha", "beta")],
+    ],
     "shared surplus and fees": [
         "venues.alpha.liquidation={fee: 1%, surplus_to_fund: 40%}",
         "venues.beta.liquidation={fee: 0.2%, surplus_to_fund: 70%}",

@@ -5,10 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
+from kernels.mechanisms.adl import ADL_NONE, ADL_PRO_RATA, ADL_QUEUE
 from kernels.scenario import (
-    ADL_NONE,
-    ADL_PRO_RATA,
-    ADL_QUEUE,
     GBM,
     JUMP_COUNTS,
     JUMP_DIFFUSION,

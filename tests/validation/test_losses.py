@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from kernels import outcome
+from kernels.mechanisms.adl import ADL_PRO_RATA, ADL_QUEUE
 from kernels.mechanisms.book.step_numpy import displacement, mean_displacement
 from kernels.outcome import COMPONENTS
 from kernels.parts.table.table_numpy import EDGES
-from kernels.scenario import ADL_PRO_RATA, ADL_QUEUE
 from stress.compile.tiers import ladder_prices
 from tests.scenarios import DEEP, ENGINES, LONG, SHORT, mass, quiet, simulate, uniform
 

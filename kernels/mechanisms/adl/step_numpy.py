@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.adl import ADL_NONE, ADL_RANDOM_START
+from kernels.mechanisms.adl.take_numpy import room, standing, start_of_list, take
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.liquidation import LONG
 from kernels.mechanisms.liquidation.step_numpy import (
@@ -13,7 +15,6 @@ from kernels.mechanisms.liquidation.step_numpy import (
     forced_below,
     margin_below,
 )
-from kernels.scenario import ADL_NONE, ADL_QUEUE
 
 
 def is_on(arrays, fund, peak, spent):
@@ -25,6 +26,13 @@ def is_on(arrays, fund, peak, spent):
     return (low | spent) & (arrays.adl_policy != ADL_NONE)
 
 
+def starts(scenario, seed, path, step):
+    """Where a random start begins in the list of winners [path, asset]; None where no venue has one."""
+    if not (scenario.arrays.adl_policy == ADL_RANDOM_START).any():
+        return None
+    return start_of_list(seed, path, step, scenario.shape.n_asset)
+
+
 @dataclass
 class Closed:
     """What auto-deleveraging closed in n markets."""
@@ -32,28 +40,18 @@ class Closed:
     executed: np.ndarray  # executed frontiers of the bankrupt side afterwards [n, group]
     notional: np.ndarray  # of the bankrupt, USD [n, tier]
     margin: np.ndarray  # their start margin, all lost, USD [n, tier]
-    forgone: np.ndarray  # what the winners forgo at the mark, USD [n, tier of the bankrupt]
+    deficit: np.ndarray  # their loss at the mark beyond it, USD [n, tier of the bankrupt]
     taken: np.ndarray  # winners' notional closed, USD [n, tier of the winners]
+    hedged: np.ndarray  # of this, what hedged something else, USD [n]
     survival: np.ndarray  # of the winners afterwards [n, tier]
 
 
-def take(policy, winners, need):
-    """Winners' notional closed in every tier, Eq. (3): [n, tier].
-
-    policy: [n]; winners: notional in profit [n, tier], tiers by rising leverage; need: [n]
-    """
-    total = winners.sum(axis=1, keepdims=True)
-    pro_rata = winners * need[:, None] / np.where(total > 0, total, 1.0)
-    higher = np.cumsum(winners[:, ::-1], axis=1)[:, ::-1] - winners
-    queue = np.clip(need[:, None] - higher, 0.0, winners)
-    return np.where((policy == ADL_QUEUE)[:, None], queue, pro_rata)
-
-
-def close(arrays, asset, venue, mark, executed, frontier, survival):
-    """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(4).
+def close(arrays, part, asset, venue, mark, executed, frontier, survival, first):
+    """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(9).
 
     asset, venue: [n]; mark: log mark price [n]
     executed    : [n, side, group]; frontier: [n, side]; survival: [n, side, tier]
+    first       : where in the list of winners a `random_start` begins, as a share of it [n]
     returns     : the losing side [n], Closed
     """
     row = np.arange(len(asset))
@@ -68,9 +66,13 @@ def close(arrays, asset, venue, mark, executed, frontier, survival):
     end = np.clip(bankrupt, start, np.maximum(start, reached[:, None]))
     end = np.where(arrays.group_partial[pick], start, end)
 
-    winners = arrays.tier_notional[asset, 1 - side, venue]
-    left = forced_below(arrays, asset, 1 - side, venue, executed[row, 1 - side]).sum(axis=1)
-    winners = survival[row, 1 - side] * np.maximum(winners - left, 0.0)
+    held = arrays.tier_notional[asset, 1 - side, venue]
+    gone = forced_below(arrays, asset, 1 - side, venue, executed[row, 1 - side]).sum(axis=1)
+    held = np.maximum(held - gone, 0.0)
+    thinned = survival[row, 1 - side]
+    winners = standing(part, asset, 1 - side, venue, price, thinned * held, thinned)
+    policy = arrays.adl_policy[venue]
+    most = (room(policy, winners) * winners.notional).sum(axis=1)
     alive = survival[row, side][:, None, :]
 
     def bankrupt_notional(end):
@@ -80,19 +82,21 @@ def close(arrays, asset, venue, mark, executed, frontier, survival):
         return below * alive
 
     need = bankrupt_notional(end).sum(axis=(1, 2))
-    short_of_winners = need > winners.sum(axis=1)
+    short_of_winners = need > most
     if short_of_winners.any():
         at = np.nonzero(short_of_winners)[0]
         cut = advance(
             arrays, asset[at], side[at], venue[at], start[at], end[at],
-            survival[at, side[at]], winners[at].sum(axis=1),
+            survival[at, side[at]], most[at],
         )  # fmt: skip
         end[at] = cut
     notional = bankrupt_notional(end).sum(axis=1)
     margin = margin_below(arrays, asset, side, venue, end) - margin_below(arrays, asset, side, venue, start)
     margin = (margin * alive).sum(axis=1)
-    forgone = np.maximum(consumed(price, side)[:, None] * notional - margin, 0.0)
-    need = np.minimum(notional.sum(axis=1), winners.sum(axis=1))
-    taken = take(arrays.adl_policy[venue], winners, need)
-    remaining = 1 - taken / np.where(winners > 0, winners, 1.0)
-    return side, Closed(end, notional, margin, forgone, taken, survival[row, 1 - side] * remaining)
+    deficit = np.maximum(consumed(price, side)[:, None] * notional - margin, 0.0)
+    need = np.minimum(notional.sum(axis=1), most)
+    taken = take(policy, winners, need, first)
+    remaining = 1 - taken / np.where(winners.notional > 0, winners.notional, 1.0)
+    hedges = part.hedged[asset, 1 - side, venue] / np.where(held > 0, held, 1.0)
+    hedged = (taken * np.minimum(hedges, 1.0)).sum(axis=1)
+    return side, Closed(end, notional, margin, deficit, taken, hedged, thinned * remaining)

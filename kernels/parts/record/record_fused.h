@@ -128,7 +128,27 @@ static inline float worst_window(const float* cumulative, int n_step, int window
     return worst;
 }
 
-static inline void write_row(const PackedScenario& s, Record& r, const float* cumulative, float* out) {
+// One number per venue, and their sum.
+static inline void write_venues(RowWriter& row, const float* values, int n_venue, float sign = 1.0f,
+                                const float* base = nullptr) {
+    float sum = 0.0f;
+    for (int v = 0; v < n_venue; ++v) {
+        const float x = maximum(sign * values[v] - (base ? base[v] : 0.0f), 0.0f);
+        row.put(x);
+        sum += x;
+    }
+    row.put(sum);
+}
+
+static inline void write_closings(RowWriter& row, const Closings& c, int n_venue) {
+    write_venues(row, c.hedged, n_venue);
+    for (int h = 0; h < N_HORIZON; ++h) write_venues(row, c.forgone[h], n_venue);
+    for (int h = 0; h < N_HORIZON; ++h) write_venues(row, c.forgone[h], n_venue, -1.0f);
+    for (int h = 0; h < N_HORIZON; ++h) write_venues(row, c.forgone[h], n_venue, 1.0f, c.needed);
+}
+
+static inline void write_row(const PackedScenario& s, Record& r, const Closings& closings,
+                             const float* cumulative, float* out) {
     RowWriter row{out};
     for (int v = 0; v < s.n_venue; ++v)
         store_tiers(r.loss[TOTAL][v], load_tiers(r.loss[MARGIN_LOST][v]) + load_tiers(r.loss[DEFICIT][v]));
@@ -137,6 +157,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const float* cu
     write_coins(row, r, s.n_asset, s.n_venue);
     write_tiers(row, r.liquidated_tier, s.n_venue, s.n_tier);
     write_tiers(row, r.adl_notional, s.n_venue, s.n_tier);
+    write_closings(row, closings, s.n_venue);
     write_closed(row, s, r);
     write_prices(row, s, r);
     float largest = 0.0f;

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kernels.mechanisms.adl.report_numpy import Closings
 from kernels.mechanisms.cascade import MATERIAL
 from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, Layout
 
@@ -39,6 +40,7 @@ class Record:
         self.backlog_total = np.zeros(n)
         self.sold_by = np.zeros((n, len(CHANNELS)))
         self.flow = np.zeros((n, shape.n_step))
+        self.closings = Closings(shape, n)
         self.step = 0
         self.received = np.zeros((n, v))  # by the funds up to the step before
         self.pending = np.zeros((n, v, t))  # deficits of the step, before the fund
@@ -56,16 +58,26 @@ class Record:
         psi = self.scenario.arrays.closing_share[venue]
         np.add.at(self.closed, (path, venue), psi * notional.sum(axis=1))
 
-    def deleveraged(self, path, asset, side, venue, notional, margin, forgone, taken):
-        """Bankrupt positions closed against winners: all [n] or [n, tier]."""
-        loss = margin + forgone
-        dollars = notional - np.where(side == 0, 1, -1)[:, None] * margin
+    def deleveraged(self, path, asset, side, venue, price, at_mark, closed):
+        """Bankrupt positions closed against winners; path to at_mark: [n], closed: [n] or [n, tier].
+
+        price: the mark, relative to the start; at_mark: winners are closed there, and the fund pays
+        """
+        notional, margin, deficit = closed.notional, closed.margin, closed.deficit
+        at_mark, sign = at_mark[:, None], np.where(side == 0, 1, -1)
+        dollars = np.where(at_mark, notional * price[:, None], notional - sign[:, None] * margin)
+        paid = np.where(at_mark, 0.0, deficit)
         np.add.at(self.loss["margin_lost"], (path, venue), margin)
-        np.add.at(self.loss["deficit"], (path, venue), loss - margin)
-        np.add.at(self.loss["adl"], (path, venue), forgone)
-        np.add.at(self.adl_notional, (path, venue), taken)
+        np.add.at(self.loss["deficit"], (path, venue), deficit)
+        np.add.at(self.loss["adl"], (path, venue), paid)
+        np.add.at(self.pending, (path, venue), deficit - paid)
+        np.add.at(self.adl_notional, (path, venue), closed.taken)
         self.liquidation(path, asset, side, venue, notional, dollars)
-        np.add.at(self.closed, (path, venue), notional.sum(axis=1))
+        coins, forgone = notional.sum(axis=1), paid.sum(axis=1)
+        np.add.at(self.closed, (path, venue), coins)
+        self.closings.add(
+            self.step, path, asset, venue, sign, coins, dollars.sum(axis=1), forgone, forgone, closed.hedged
+        )
 
     def liquidation(self, path, asset, side, venue, notional, dollars):
         np.add.at(self.liquidated, (path, venue, asset, side), dollars.sum(axis=1))
@@ -83,7 +95,8 @@ class Record:
         self.pending[:] = 0.0
 
     def prices(self, state):
-        """Troughs after a step."""
+        """Troughs after a step; what winners closed earlier would have made."""
+        self.closings.look_back(self.step, state.price)
         np.minimum(self.trough, state.price, out=self.trough)
         index = (state.price * self.scenario.arrays.index_weight).sum(axis=-1)
         np.minimum(self.index_trough, index, out=self.index_trough)
@@ -149,6 +162,7 @@ class Record:
     def rows(self, state):
         """Outcome rows: float64 [path, cell]."""
         self.check(state)
+        self.closings.end(self.scenario.shape.n_step, state.price)
         shape = self.scenario.shape
         layout = Layout(shape)
         rows = np.zeros((len(state.status), layout.n_cell))
@@ -158,12 +172,17 @@ class Record:
         index, exogenous = -self.index_trough * stressed, -self.exogenous_trough * stressed
         cumulative = np.concatenate([np.zeros((len(rows), 1)), self.flow.cumsum(axis=1)], axis=1)
         window = min(shape.window_steps, shape.n_step)
+        forgone = self.closings.forgone
         fields = {
             "loss": with_total(loss, (2, 3)),
             "liquidated": with_total(self.liquidated, (1, 2, 3)),
             "liquidated_coins": with_total(self.coins, (1, 2)),
             "liquidated_tier": with_total(self.liquidated_tier, (1, 2)),
             "adl_notional": with_total(self.adl_notional, (1, 2)),
+            "adl_hedged": with_total(self.closings.hedged, (1,)),
+            "adl_forgone": with_total(np.maximum(forgone, 0.0), (2,)),
+            "adl_spared": with_total(np.maximum(-forgone, 0.0), (2,)),
+            "adl_overshoot": with_total(np.maximum(forgone - self.closings.needed[:, None], 0.0), (2,)),
             "open_interest_closed": with_total(self.closed, (1,)),
             "fall": (1 - np.exp(self.trough)) * self.scenario.arrays.listed,
             "index_fall": 1 - np.exp(self.index_trough),

@@ -45,4 +45,5 @@ def mixes(draft: Draft) -> Iterator[Finding]:
             if complete:
                 yield from undefined(path, shares, keys, "tier")
                 yield from undefined(never_path, getattr(mix.never_forced, side), keys, "tier")
+                yield from undefined(("mixes", name, "entry", side), getattr(mix.entry, side), keys, "tier")
             yield from adds_up(path, shares.values(), "the shares")
