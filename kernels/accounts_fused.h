@@ -14,9 +14,15 @@ class Accounts {
                 rises[a] |= above(lean, 0.0f) != 0;
             }
         }
+        for (int k = 0; k < n_slot; ++k) {
+            paid[k] = above(splat(1e30f), load(s.account_bonus, k)) & ((1u << s.n_venue) - 1);
+            choosy |= paid[k] != 0;
+            acts[k] = isplat(-1);
+        }
     }
 
     const int n_slot;
+    bool choosy = false;                // somebody decides, step by step, whether to act
     vec flow[MAX_SLOT], due[MAX_SLOT];  // of the step: executed, and triggered but not executed before it
     bool exhausted;                     // wanted to sell past the end of a book
 
@@ -68,13 +74,31 @@ class Accounts {
         }
     }
 
+    // Who sells in this step, from log marks and prices before its selling.
+    void decide(const vec* marked, const vec* price) {
+        for (int k = 0; k < n_slot; ++k) {
+            acts[k] = isplat(-1);
+            for (uint32_t rest = paid[k]; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                float discount = 0.0f, whole = 0.0f;
+                for (int a = 0; a < s.n_asset; ++a) {
+                    const vec leg = sold_by(k, v, a);
+                    discount += lane_sum(leg * (splat(marked[a][v]) - price[a]));
+                    whole += lane_sum(absolute(leg));
+                }
+                if (!(discount < s.account_bonus[k * LANES + v] * (whole > 0.0f ? whole : 1.0f)))
+                    acts[k][v] = 0;
+            }
+        }
+    }
+
     // What is wanted and not sold yet; false where that is nothing.
     bool wanted(vec* fresh) {
         bool some = false;
         for (int k = 0; k < n_slot; ++k) {
             const vec owed = maximum(total[k] - base[k], splat(0.0f));
             const vec most = minimum(load(s.account_response, k) * owed, load(s.account_throughput, k));
-            fresh[k] = maximum(most - flow[k], splat(0.0f));
+            fresh[k] = select(acts[k], maximum(most - flow[k], splat(0.0f)), splat(0.0f));
             due[k] = owed;
             some |= above(fresh[k], 0.0f) != 0;
         }
@@ -152,10 +176,11 @@ class Accounts {
         }
     }
 
-    // Notional waiting on a venue.
+    // Notional of liquidations waiting on a venue.
     float waiting(int venue) const {
         float sum = 0.0f;
-        for (int k = 0; k < n_slot; ++k) sum += maximum(due[k][venue] - flow[k][venue], 0.0f);
+        for (int k = 0; k < n_slot; ++k)
+            if (s.account_losing[k * LANES + venue]) sum += maximum(due[k][venue] - flow[k][venue], 0.0f);
         return sum;
     }
 
@@ -166,6 +191,8 @@ class Accounts {
     const PackedScenario& s;
     vec frontier[MAX_SLOT], executed[MAX_SLOT];
     vec total[MAX_SLOT], base[MAX_SLOT];  // notional up to the frontier, and executed in earlier steps
+    uint32_t paid[MAX_SLOT];              // venues where somebody acts for a bonus alone
+    ivec acts[MAX_SLOT];                  // who sells in this step
     float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
     bool falls[MAX_ASSET], rises[MAX_ASSET];           // assets whose fall or rise hurts anybody
 

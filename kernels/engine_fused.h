@@ -310,6 +310,7 @@ class Engine : Settlement {
         }
         accounts.open();
         const bool quiet = s.gate && accounts.quiet(low, high);
+        if (accounts.choosy && (n_active || !quiet)) decide();
         uint32_t changed = 0;
         for (int i = 0; i < n_active; ++i) changed |= 1u << active[i];
         if (!quiet) changed |= answer(n, true);
@@ -345,6 +346,16 @@ class Engine : Settlement {
                     waiting_venues |= 1u << v;
                 }
         for (int a = 0; a < s.n_asset; ++a) close(asset[a], market[a], a);
+    }
+
+    // Who of the accounts sells in this step, from marks and prices before its selling.
+    void decide() {
+        vec marks[MAX_ASSET], prices[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            marks[a] = mark(market[a].fundamental, work[a].start, asset[a].mark_weight, s.n_venue);
+            prices[a] = work[a].price;
+        }
+        accounts.decide(marks, prices);
     }
 
     // Let a cascade run again from where it stands, or for the first time, with the accounts' purchases.

@@ -91,7 +91,8 @@ def note(scenario, state, record, sold, depth) -> None:
     exhausted = ((sold.wanted > sold.room) & (sold.flow >= sold.room)).any(axis=(1, 2, 3))
     sales = sold.accounts
     if sales is not None:
-        waiting = waiting + np.maximum(sales.due - sales.flow, 0.0).sum(axis=1)
+        late = scenario.parts.account.losing * np.maximum(sales.due - sales.flow, 0.0)
+        waiting = waiting + late.sum(axis=1)
         exhausted |= sales.exhausted
     state.status[exhausted] |= outcome.EXHAUSTED
     state.status[~sold.converged.all(axis=1)] |= outcome.UNCONVERGED

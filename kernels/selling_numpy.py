@@ -2,7 +2,7 @@
 
 Cascades couple the venues of one asset, accounts couple assets. They answer each other: accounts sell,
 the cascades of the assets that they touch run to their end, accounts look at the new marks, until
-what is still to come is negligible. Equation (7) of docs/methods/account.md.
+what is still to come is negligible. Equation (9) of docs/methods/account.md.
 """
 
 from __future__ import annotations
@@ -96,9 +96,11 @@ def answer(scenario, state, sold, acting, depth, offset, number):
     """What accounts sell at the marks at hand; returns new net purchases [path, asset, venue]."""
     arrays, part = scenario.arrays, scenario.parts.account
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
-    price = account.prices(part, mark.mark(sold.fundamental, moved, arrays.mark_weight), offset)
+    marks = mark.mark(sold.fundamental, moved, arrays.mark_weight)
+    price = account.prices(part, marks, offset)
     if number == 0:
-        sold.accounts = account.begin(part, state, price)
+        traded = sold.fundamental[..., None] + PERCENT * moved
+        sold.accounts = account.begin(part, state, price, account.acts(part, marks, traded))
     sales = sold.accounts
     looking = acting[:, None, None]
     reached = np.maximum(sales.frontier, account.reached(part, price))

@@ -22,7 +22,10 @@ def accounts(scenario, n_slot=1, forced=None, **changes):
         "need": market, "need_fixed": fixed, "value": market, "value_fixed": fixed + 1, "loss": market,
         "loss_fixed": fixed, "worth": market, "worth_fixed": fixed + 1, "lean": market, "start": fixed,
         "sold": np.zeros((n_slot, v, a, v)), "response": fixed + 1, "throughput": fixed + np.inf,
-        "losing": np.ones((n_slot, v), np.int32), "channel": np.ones(n_slot, np.int32),
+        "size": fixed,
+        "size_fixed": fixed + 1, "bonus": fixed + np.inf,
+        "losing": np.ones((n_slot, v), np.int32),
+        "channel": np.ones(n_slot, np.int32),
     }  # fmt: skip
     for name, value in changes.items():
         arrays[name] = np.broadcast_to(np.asarray(value, arrays[name].dtype), arrays[name].shape).copy()

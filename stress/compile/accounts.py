@@ -34,8 +34,11 @@ class Entry:
     value_fixed: float = 1.0
     worth: np.ndarray | float = 0.0
     worth_fixed: float = 1.0
+    size: float = 0.0
+    size_fixed: float = 1.0
     response: float = 1.0
     throughput: float = np.inf
+    bonus: float = np.inf
     losing: bool = True
     where: tuple[str | int, ...] = field(default=(), compare=False)
     """Its place in the config, for errors."""
@@ -95,8 +98,9 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
     market, fixed = (n_slot, n_asset, n_venue), (n_slot, n_venue)
     arrays = {name: np.zeros(market) for name in ("need", "value", "loss", "worth", "lean")}
     arrays |= {name: np.zeros(fixed) for name in ("need_fixed", "loss_fixed", "start", "response")}
-    arrays |= {"value_fixed": np.ones(fixed), "worth_fixed": np.ones(fixed)}
-    arrays |= {"throughput": np.full(fixed, np.inf), "losing": np.zeros(fixed, np.int32)}
+    arrays |= {name: np.ones(fixed) for name in ("value_fixed", "worth_fixed", "size_fixed")}
+    arrays |= {name: np.full(fixed, np.inf) for name in ("throughput", "bonus")}
+    arrays |= {"losing": np.zeros(fixed, np.int32), "size": np.zeros(fixed)}
     arrays |= {"forced": np.zeros((*fixed, N_EDGE, shape.n_tier)), "channel": np.array(channels, np.int32)}
     arrays["sold"] = np.zeros((n_slot, n_venue, n_asset, n_venue))
     for slot, entry in placed:
@@ -104,7 +108,7 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
             arrays[name][slot, :, entry.venue] = getattr(entry, name)
         for name in (
             "need_fixed", "value_fixed", "loss_fixed", "worth_fixed", "start", "response", "throughput",
-            "losing", "forced", "sold",
+            "bonus", "size", "size_fixed", "losing", "forced", "sold",
         ):  # fmt: skip
             arrays[name][slot, entry.venue] = getattr(entry, name)
     return Account(**arrays)

@@ -94,9 +94,73 @@ def test_margin_is_lost_or_left(seed):
     worth = level(price, part.worth, part.worth_fixed)[0]
     mean = part.start + (start + end)[0] / 2
     density = (part.forced[:, :, -1] / EDGES[-1])[..., 0]
-    wanted = worth * mean * density * (end - start)[0]
-    assert (lost + left)[..., 0] == pytest.approx(wanted, rel=1e-9)
+    sold = density * (end - start)[0]
+    assert notional[..., 0] == pytest.approx(sold, rel=1e-9)
+    one = part.size == 0  # notional and face are one
+    assert (lost + left)[one][..., 0] == pytest.approx((worth * mean * sold)[one], rel=1e-9)
+    # A dollar of face sells size_fixed + size k: the same sum over the face, bin by bin.
+    face = faces(part, start, end)
+    assert (lost + left)[..., 0] == pytest.approx((worth * face[0])[0], rel=1e-9)
+    owed = np.abs(level(price, part.loss, part.loss_fixed)) * face[1]
+    assert (deficit[..., 0] <= owed[0] * (1 + 1e-9)).all()
     assert min(notional.min(), deficit.min()) >= 0
+
+
+def faces(part, start, end):
+    """Dollars of face between two distances, times their thresholds and alone: two of [path, slot, venue]."""
+    edges = np.clip(EDGES, start[..., None], end[..., None])
+    low, high = edges[..., :-1], edges[..., 1:]
+    middle = part.start[..., None] + (low + high) / 2
+    density = (part.forced[:, :, -1, 0] / EDGES[-1])[..., None]
+    face = density * (high - low) / (part.size_fixed[..., None] + part.size[..., None] * middle)
+    return (face * middle).sum(axis=-1), face.sum(axis=-1)
+
+
+LOAN = {
+    # A dollar of debt on a coin, threshold 80%, bonus 5%: forced once k m <= 1 / .8.
+    "need_fixed": 1.25, "value": 1.0, "value_fixed": 0.0, "lean": -1.0, "start": 1.25, "sold": 1.0,
+    "loss_fixed": 1.0, "worth": 1 / 1.05, "worth_fixed": 0.0, "size": 1.05 * 0.8, "size_fixed": 0.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_loan_sells_what_its_threshold_says(engine):
+    """A loan of 1 on 1.5625 of coins: forced at .80, it sells 1.3125 of them, which bring 1.05 there."""
+    assert 1.25 / 0.8 == 1.5625 == 1.25 + 0.3125
+    bin_ = np.searchsorted(EDGES, 0.3125) - 1  # an edge of the table is exactly there
+    table = ONE * np.clip((EDGES - EDGES[bin_]) / (EDGES[bin_ + 1] - EDGES[bin_]), 0, 1)
+    assert EDGES[bin_ + 1] == 0.3125
+    found = simulate(
+        engine, accounts(quiet(depth=DEEP, shock=[[np.log(0.79)]]), forced={(0, 0, 0): table}, **LOAN)
+    )
+    low, high = 1.25 + EDGES[bin_], 1.5625
+    debt = ONE / (1.05 * 0.8 * (low + high) / 2)
+    assert found.liquidated_coins[0, 0, 0] == pytest.approx(ONE, rel=1e-5)
+    assert found.loss[0, 0, 0, 0] == pytest.approx(debt, rel=1e-5)
+    assert found.loss[0, 2].sum() == 0  # .79 / 1.05 of 1.5 and more is above 1
+    # At .60 a coin brings .571: who has less than 1.75 of them leaves a deficit, all of them here.
+    found = simulate(
+        engine, accounts(quiet(depth=DEEP, shock=[[np.log(0.6)]]), forced={(0, 0, 0): table}, **LOAN)
+    )
+    assert found.loss[0, 2, 0, 0] == pytest.approx(debt * (1 - 0.6 / 1.05 * (low + high) / 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nobody_acts_for_a_bonus_that_does_not_pay(engine):
+    """The book sold on stands 5% below the mark when the step begins: a bonus of 6% pays, one of 4% waits."""
+    scenario = quiet(
+        n_step=2, n_venue=2, depth=[[DEEP, 1e8]], shock=[[np.log(0.9)], [0.0]],
+        forced={(0, 0, 0, 1, 0): np.minimum(5e8, 1e18 * EDGES)}, mark_weight=[[[1, 0], [1, 0]]],
+    )  # fmt: skip
+    # Isolated longs take the second book 5% down in the first step; the loans come up in both.
+    loans = {(0, 0, 0): ONE * EDGES}
+    part = {**long_portfolio([1.0]), "sold": np.array([0.0, 1.0])[None, None, None]}
+    due = ONE * 0.1
+    for bonus, response, sold in ((0.06, 0.5, 0.75), (0.04, 0.5, 0.5)):
+        found = simulate(
+            engine, accounts(scenario, forced=loans, bonus=np.log1p(bonus), response=response, **part)
+        )
+        assert found.liquidated_coins[0, 0, 0] == pytest.approx(due * sold, rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -175,6 +239,7 @@ def random_scenario(seed, n_step=6, **changes):
         scenario, 2, table, need=need, need_fixed=w.sum(axis=1), value=value, value_fixed=cash, loss=-w,
         loss_fixed=w.sum(axis=1), worth=coins, worth_fixed=cash, start=start, sold=own,
         lean=np.sign(need - start[:, None] * value), response=[[1.0], [0.6]], throughput=[[np.inf], [2e7]],
+        size=[[0.0], [0.8]], size_fixed=[[1.0], [0.7]], bonus=[[np.inf], [0.004]],
     )  # fmt: skip
 
 

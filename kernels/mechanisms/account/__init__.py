@@ -14,7 +14,7 @@ import numpy as np
 
 from kernels.arrays import leaf
 
-MAX_SLOT = 8
+MAX_SLOT = 16
 MAX_PASS = 24
 """Times that accounts and cascades answer each other within a step, at most."""
 
@@ -37,10 +37,13 @@ class Account:
     lean: np.ndarray = leaf("slot asset venue", "1", "-1 where a fall hurts, 1 where a rise does, else 0")
     start: np.ndarray = leaf("slot venue", "1", "margin stress at the start, where every mark is 1")
     forced: np.ndarray = leaf("slot venue edge tier", "USD", "notional forced by a distance, cumulative")
+    size: np.ndarray = leaf("slot venue", "1", "notional forced per dollar of face, per threshold k, Eq. (7)")
+    size_fixed: np.ndarray = leaf("slot venue", "1", "its constant: 1 where notional and face are one")
     sold: np.ndarray = leaf(
         "slot venue asset target", "1", "start dollars sold on another venue's book per dollar forced"
     )
     response: np.ndarray = leaf("slot venue", "1", "share of what is due that is sold in a step")
     throughput: np.ndarray = leaf("slot venue", "USD", "most notional forced in a step; inf")
+    bonus: np.ndarray = leaf("slot venue", "1", "log discount of books to marks from which nobody acts; inf")
     losing: np.ndarray = leaf("slot venue", "1", "whether it is a liquidation, with losses", np.int32)
     channel: np.ndarray = leaf("slot", "1", "whose sales these are, see kernels.outcome", np.int32)

@@ -13,8 +13,11 @@
     X(float, account_lean)        \
     X(float, account_start)       \
     X(float, account_forced)      \
+    X(float, account_size)        \
+    X(float, account_size_fixed)  \
     X(float, account_sold)        \
     X(float, account_response)    \
     X(float, account_throughput)  \
+    X(float, account_bonus)       \
     X(int32_t, account_losing)    \
     X(int32_t, account_channel)

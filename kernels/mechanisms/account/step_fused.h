@@ -1,7 +1,7 @@
 // Accounts, one slot of sixteen venues at a time: same statements as step_numpy.py.
 #pragma once
 
-constexpr int MAX_SLOT = 8, MAX_PASS = 24, ACCOUNT_BISECTIONS = 30;
+constexpr int MAX_SLOT = 16, MAX_PASS = 24, ACCOUNT_BISECTIONS = 30;
 constexpr float SMALLEST_WORTH = 1e-6f, LATER = 2e-4f;
 
 // Prices that accounts are held to: after a fall, and after a rise.
@@ -66,7 +66,9 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
     const float broke = worth > 0.0f ? loss / worth - first : LARGEST;
     const float* rows = s.account_forced + (int64_t)(slot * s.n_venue + venue) * N_EDGE * MAX_TIER;
     AccountSlice r = {tsplat(0.0f), tsplat(0.0f), tsplat(0.0f), tsplat(0.0f)};
-    tiers margin = tsplat(0.0f);
+    tiers margin = tsplat(0.0f), face = tsplat(0.0f);
+    const float size = s.account_size[slot * LANES + venue];
+    const float size_fixed = s.account_size_fixed[slot * LANES + venue];
     const Span x = span(start, end);
     float from = x.from;
     for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
@@ -75,12 +77,14 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
         const tiers held = load_tiers(rows + (bin + 1) * MAX_TIER) - load_tiers(rows + bin * MAX_TIER);
         const float a = fma(from, width, low), z = fma(to, width, low);
         const float reach = minimum(maximum(broke, a), z);
+        const float whole = fma(0.5f, a + z, first), share = (to - from) / fma(size, whole, size_fixed);
         r.notional += (to - from) * held;
-        margin += (worth * fma(0.5f, a + z, first) * (to - from)) * held;
+        face += share * held;
+        margin += (worth * whole * share) * held;
         const float short_of = maximum(loss - worth * fma(0.5f, a + reach, first), 0.0f);
-        r.deficit += (short_of * ((reach - a) / width)) * held;
+        r.deficit += (short_of * ((reach - a) / (width * fma(size, whole, size_fixed)))) * held;
     }
-    r.lost = loss * r.notional - r.deficit;
+    r.lost = loss * face - r.deficit;
     r.left = margin - r.lost;
     return r;
 }

@@ -65,16 +65,28 @@ class Sales:
     base: np.ndarray  # notional executed in earlier steps, USD [path, slot, venue]
     flow: np.ndarray  # executed in this step, USD [path, slot, venue]
     due: np.ndarray  # triggered and not executed before this step, USD [path, slot, venue]
+    acts: np.ndarray  # whether it sells in this step at all, bool [path, slot, venue]
     extra: np.ndarray  # net purchases on every book, start dollars [path, asset, venue]
     exhausted: np.ndarray  # wanted to sell past the end of a book, bool [path]
 
 
-def begin(part, state, price):
+def begin(part, state, price, acts):
     """The step's sales before any has been made."""
     frontier = np.maximum(state.account_frontier, reached(part, price))
     base = forced(part, state.account_executed).sum(axis=-1)
-    zero = np.zeros_like(base)
-    return Sales(frontier, base, zero, zero.copy(), np.zeros(state.price.shape), np.zeros(len(base), bool))
+    zero, extra = np.zeros_like(base), np.zeros(state.price.shape)
+    return Sales(frontier, base, zero, zero.copy(), acts, extra, np.zeros(len(base), bool))
+
+
+def acts(part, marks, price):
+    """Who sells in a step, Eq. (8): those whose bonus is more than their books are below their marks.
+
+    marks, price: logs before the step's selling [path, asset, venue]; returns: bool [path, slot, venue]
+    """
+    whole = np.abs(part.sold).sum(axis=(2, 3))
+    own = np.einsum("svat,pav->psv", part.sold, marks)
+    discount = (own - np.einsum("svat,pat->psv", part.sold, price)) / np.where(whole > 0, whole, 1.0)
+    return discount < part.bonus
 
 
 def wanted(part, sales):
@@ -83,7 +95,8 @@ def wanted(part, sales):
     Equation (3): a share of what is due, no more than a step's throughput.
     """
     due = np.maximum(forced(part, sales.frontier).sum(axis=-1) - sales.base, 0.0)
-    return due, np.maximum(np.minimum(part.response * due, part.throughput) - sales.flow, 0.0)
+    most = np.minimum(part.response * due, part.throughput) * sales.acts
+    return due, np.maximum(most - sales.flow, 0.0)
 
 
 def orders(part, notional):
@@ -150,7 +163,7 @@ def slice_losses(part, start, end, price):
     loss = level(price, part.loss, part.loss_fixed)[..., None]
     worth = np.maximum(level(price, part.worth, part.worth_fixed), 0.0)[..., None]
     held = np.diff(part.forced, axis=2)  # [slot, venue, bin, tier]
-    sums = np.zeros((3, *start.shape, held.shape[-1]))
+    sums = np.zeros((4, *start.shape, held.shape[-1]))
     for b in range(held.shape[2]):
         low, high = EDGES[b], EDGES[b + 1]
         a, z = np.clip(start, low, high)[..., None], np.clip(end, low, high)[..., None]
@@ -160,9 +173,12 @@ def slice_losses(part, start, end, price):
         broke = np.where(worth > 0, loss / np.where(worth > 0, worth, 1.0), np.inf) - part.start[..., None]
         x = np.clip(broke, a, z)
         mean = part.start[..., None] + (a + x) / 2
+        whole = part.start[..., None] + (a + z) / 2
+        face = density / (part.size_fixed[..., None] + part.size[..., None] * whole)
         sums[0] += density * (z - a)
-        sums[1] += density * (x - a) * np.maximum(loss - worth * mean, 0.0)
-        sums[2] += density * (z - a) * worth * (part.start[..., None] + (a + z) / 2)
-    notional, deficit, margin = sums
-    lost = loss * notional - deficit
+        sums[1] += face * (z - a)
+        sums[2] += face * (x - a) * np.maximum(loss - worth * mean, 0.0)
+        sums[3] += face * (z - a) * worth * whole
+    notional, face, deficit, margin = sums
+    lost = loss * face - deficit
     return notional, lost, deficit, margin - lost
