@@ -4,7 +4,7 @@
 class Engine : Settlement {
    public:
     explicit Engine(const PackedScenario& scenario)
-        : Settlement(scenario), accounts(scenario), closings(scenario) {
+        : Settlement(scenario), accounts(scenario), closings(scenario), flows(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -41,8 +41,9 @@ class Engine : Settlement {
             waiting_venues = 0;
             n_active = 0;
             now = n;
+            joint = accounts.n_slot || flows.due(n);
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
-            if (accounts.n_slot)
+            if (joint)
                 sell(n);
             else if (n_active)
                 cascades();
@@ -67,6 +68,8 @@ class Engine : Settlement {
     int now;
     Draw draw;
     Closings closings;
+    Flows flows;
+    bool joint;  // assets wait for each other within the step: accounts or frozen flows may touch them
     Returns returns;
     Memory memory;
     float fund[LANES], peak[LANES];
@@ -90,6 +93,7 @@ class Engine : Settlement {
         }
         for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
         accounts.begin();
+        flows.begin();
         status = spent = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
@@ -124,7 +128,7 @@ class Engine : Settlement {
 
     // A step in which nobody can trigger and every book is at rest.
     void rest(const Asset& x, Market& m, int a, float monitoring) {
-        if (accounts.n_slot) {  // may be woken by an account yet
+        if (joint) {  // may be woken yet
             Work& w = work[a];
             w.start = splat(0.0f);
             w.price = splat(m.fundamental);
@@ -211,9 +215,9 @@ class Engine : Settlement {
         active[n_active++] = a;
     }
 
-    // Nobody triggers in this asset: its step is over, unless an account may still touch it.
+    // Nobody triggers in this asset: its step is over, unless others may still touch it.
     void calm(const Asset& x, Market& m, int a) {
-        if (!accounts.n_slot) close(x, m, a);
+        if (!joint) close(x, m, a);
     }
 
     // Memory and troughs after the step.
@@ -301,7 +305,7 @@ class Engine : Settlement {
         return fill;
     }
 
-    // The forced selling of a step with accounts in it; same order as selling_numpy.py.
+    // The selling of a step with accounts or frozen flows in it; same order as selling_numpy.py.
     void sell(int n) {
         float low[MAX_ASSET], high[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
@@ -310,10 +314,12 @@ class Engine : Settlement {
         }
         accounts.open();
         const bool quiet = s.gate && accounts.quiet(low, high);
+        uint32_t changed = send(n);
+        const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
-        uint32_t changed = 0;
         for (int i = 0; i < n_active; ++i) changed |= 1u << active[i];
-        if (!quiet) changed |= answer(n, true);
+        bool looked = !quiet;
+        if (looked) changed |= answer(n, true);
         for (int number = 0; changed; ++number) {
             int assets[MAX_ASSET], n_asset = 0;
             for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
@@ -325,10 +331,12 @@ class Engine : Settlement {
                 w.rounds += c.rounds;
                 if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
             }
-            changed = number + 1 < MAX_PASS ? answer(n, false) : 0;
+            looked |= accounts.n_slot > 0;
+            changed = accounts.n_slot && number + 1 < MAX_PASS ? answer(n, false) : 0;
         }
         vec fill[MAX_ASSET], price[MAX_ASSET];
         for (int i = 0; i < n_active; ++i) fill[active[i]] = finish_cascade(active[i], cascade[active[i]]);
+        note_flows(sent, fill);
         if (accounts.sold) {
             for (int a = 0; a < s.n_asset; ++a) {
                 price[a] = exponential(work[a].price);
@@ -336,7 +344,7 @@ class Engine : Settlement {
             }
             flow += accounts.settle(record, fill, price);
             if (accounts.exhausted) status |= EXHAUSTED;
-        } else if (!quiet) {
+        } else if (looked) {
             accounts.pass();
         }
         if (accounts.behind)
@@ -356,6 +364,32 @@ class Engine : Settlement {
             prices[a] = work[a].price;
         }
         accounts.decide(marks, prices);
+    }
+
+    // Frozen flows go first, as far as books and engines take them; returns the assets that they touch.
+    uint32_t send(int n) {
+        if (!flows.due(n)) return 0;
+        const uint32_t touched = flows.decide(n);
+        for (uint32_t rest = touched; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            wake(a, n);
+            Cascade& c = cascade[a];
+            if (asset[a].book.any_limited)
+                for (int side = 0; side < 2; ++side) {
+                    const vec space = room(asset[a].book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
+                    if (above(flows.sent(a, side), space)) status |= EXHAUSTED;
+                }
+            c.extra = flows.execute(a, c.most);
+        }
+        return touched;
+    }
+
+    void note_flows(uint32_t touched, const vec* fill) {
+        for (; touched; touched &= touched - 1) {
+            const int a = __builtin_ctz(touched);
+            for (int i = 0; i < flows.n_source; ++i)
+                record.sold_by[s.flow_channel[i]] += lane_sum(absolute(flows.executed[i][a]) * fill[a]);
+        }
     }
 
     // Let a cascade run again from where it stands, or for the first time, with the accounts' purchases.
@@ -393,7 +427,10 @@ class Engine : Settlement {
                 touched |= 1u << a;
                 wake(a, n);
             }
-        if (scarce(touched, fresh, sent)) accounts.orders(fresh, sent);
+        if (scarce(touched, fresh, sent)) {
+            accounts.orders(fresh, sent);
+            if (!opening && !matters(sent, n)) return 0;
+        }
         accounts.add(fresh);
         for (uint32_t rest = touched; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);

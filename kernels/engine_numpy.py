@@ -18,6 +18,7 @@ from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.mechanisms.exogenous.memory_numpy import Memory
+from kernels.mechanisms.flow import step_numpy as flow
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.overlay import step_numpy as overlay
@@ -58,6 +59,9 @@ def step(
     marks = mark.mark(state.fundamental, start, arrays.mark_weight)
     reached = liquidation.distance(marks, offset)
     frontier = np.maximum(state.frontier, np.where(arrays.listed[:, None], reached, 0.0))
+    orders = None
+    if scenario.parts.flow is not None:
+        orders = flow.orders(scenario.parts.flow, state.flow_waiting, n)
     available = state.fund.copy()
     deleveraging = adl.is_on(arrays, state.fund, state.fund_peak, state.spent)
 
@@ -67,7 +71,7 @@ def step(
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset)
+    sold = selling.run(scenario, state, q, depth, offset, orders)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
@@ -89,6 +93,7 @@ def note(scenario, state, record, sold, depth) -> None:
     """Status bits, branching ratio and backlog of a step's selling."""
     waiting = np.maximum(sold.wanted - sold.flow, 0.0).sum(axis=(1, 2))
     exhausted = ((sold.wanted > sold.room) & (sold.flow >= sold.room)).any(axis=(1, 2, 3))
+    exhausted |= sold.overrun
     sales = sold.accounts
     if sales is not None:
         late = scenario.parts.account.losing * np.maximum(sales.due - sales.flow, 0.0)

@@ -20,6 +20,7 @@
 
 #include "kernels/mechanisms/account/arrays_fused.h"
 #include "kernels/mechanisms/adl/arrays_fused.h"
+#include "kernels/mechanisms/flow/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
@@ -80,6 +81,7 @@
 #define PACKED_ARRAYS(X)            \
     SCENARIO_ARRAYS(X)              \
     ACCOUNT_ARRAYS(X)               \
+    FLOW_ARRAYS(X)                  \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
     REGIMES_ARRAYS(X)               \
     CORRELATION_ARRAYS(X)           \

@@ -42,6 +42,7 @@ static inline vec load(const float* table, int row) {
 #include "kernels/mechanisms/adl/report_fused.h"
 #include "kernels/mechanisms/waterfall/step_fused.h"
 #include "kernels/mechanisms/account/step_fused.h"
+#include "kernels/mechanisms/flow/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
 #include "kernels/state_fused.h"
 #include "kernels/settlement_fused.h"

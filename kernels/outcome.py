@@ -22,7 +22,7 @@ SIDES = ("long", "short")
 
 CHANNELS = (
     "isolated", "cross_margin", "coin_margined", "collateral", "defi_loan", "cefi_loan", "treasury",
-    "etf", "stop_loss", "momentum", "retail_exit", "vault",
+    "etf", "stop_loss", "momentum", "retail_exit", "vault", "market_maker",
 )  # fmt: skip
 """Who sends orders into the books; `isolated`: positions with a margin of their own."""
 

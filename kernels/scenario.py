@@ -32,6 +32,7 @@ from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Correlation, Regimes, StochasticVolatility
+from kernels.mechanisms.flow import Flow
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
@@ -142,6 +143,7 @@ class Parts:
     """Mechanisms that a run may do without, each with its own arrays: None where it does."""
 
     account: Account | None = None
+    flow: Flow | None = None
     stochastic_volatility: StochasticVolatility | None = None
     regimes: Regimes | None = None
     correlation: Correlation | None = None
@@ -153,6 +155,7 @@ class Parts:
 
 PARTS = {
     "account": Account,
+    "flow": Flow,
     "stochastic_volatility": StochasticVolatility,
     "regimes": Regimes,
     "correlation": Correlation,

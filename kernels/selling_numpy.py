@@ -1,8 +1,8 @@
-"""The forced selling of one step: the cascades of all assets, and the accounts that they set off.
+"""The selling of one step: frozen flows, the cascades of all assets, and the accounts that they set off.
 
 Cascades couple the venues of one asset, accounts couple assets. They answer each other: accounts sell,
 the cascades of the assets that they touch run to their end, accounts look at the new marks, until
-what is still to come is negligible. Equation (9) of docs/methods/account.md.
+what is still to come is negligible. Equation (9) of docs/methods/account.md. Frozen flows go first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import step_numpy as cascade
+from kernels.mechanisms.flow import step_numpy as flow
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 
@@ -34,7 +35,10 @@ class Selling:
     first: np.ndarray  # flow of the first round, USD [path, asset]
     rounds: np.ndarray  # [path, asset]
     converged: np.ndarray  # bool [path, asset]
+    extra: np.ndarray  # net purchases of all others than isolated positions, USD [path, asset, venue]
     accounts: account.Sales | None
+    frozen: np.ndarray | None  # executed frozen flows, net purchases, USD [path, source, asset, venue]
+    overrun: np.ndarray  # frozen flows ran past the end of a book, bool [path]
 
 
 def limits(arrays, q, depth):
@@ -45,10 +49,11 @@ def limits(arrays, q, depth):
     return room, np.minimum(room, arrays.throughput[:, None, :])
 
 
-def run(scenario, state, q, depth, offset) -> Selling:
+def run(scenario, state, q, depth, offset, orders=None) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
-    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]
+    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]; orders: of frozen
+    flows, net purchases, USD [path, source, asset, venue]
     """
     arrays, part = scenario.arrays, scenario.parts.account
     room, limit = limits(arrays, q, depth)
@@ -56,21 +61,25 @@ def run(scenario, state, q, depth, offset) -> Selling:
     sold = Selling(
         q.copy(), state.fundamental.copy(), np.zeros(shape), np.zeros(shape), room, limit,
         np.zeros(q.shape[:2], bool), np.zeros(q.shape[:2]), np.zeros(q.shape[:2], int),
-        np.ones(q.shape[:2], bool), None,
+        np.ones(q.shape[:2], bool), np.zeros(q.shape), None, None, np.zeros(len(q), bool),
     )  # fmt: skip
     base = triggered(arrays, state, sold)
     changed = sold.active.copy()
     acting = np.ones(len(q), bool)
-    extra = np.zeros(q.shape)
+    if orders is not None:
+        sold.frozen, sold.overrun = flow.execute(orders, limit, room)
+        state.flow_waiting = orders - sold.frozen
+        sold.extra = sold.frozen.sum(axis=1)
+        changed |= (sold.frozen != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
             new = answer(scenario, state, sold, acting, depth, offset, number)
-            extra = extra + new
+            sold.extra = sold.extra + new
             touched = (new != 0).any(axis=2)
             changed = touched | (changed if number == 0 else False)
             acting = changed.any(axis=1)
         if changed.any():
-            rounds(arrays, state, sold, np.nonzero(changed), base, extra, q, depth, offset, number == 0)
+            rounds(arrays, state, sold, np.nonzero(changed), base, q, depth, offset, number == 0)
         if part is None or not acting.any():
             break
     return sold
@@ -107,24 +116,23 @@ def answer(scenario, state, sold, acting, depth, offset, number):
     sales.frontier = np.where(looking, reached, sales.frontier)
     due, fresh = account.wanted(part, sales)
     sales.due = np.where(looking, due, sales.due)
-    if number > 0:
-        # Too little to matter is left to the next step.
-        coming = account.orders(part, fresh).sum(axis=2)
-        looking = looking & (coming > LATER * depth).any(axis=(1, 2))[:, None, None]
-    taken = sold.flow + by_side(sales.extra, 2)
+    taken = sold.flow + by_side(sold.extra, 2)
     room, limit = (np.maximum(x - taken, 0.0) for x in (sold.room, sold.limit))
-    return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room)
+    # Too little to matter is left to the next step.
+    least = LATER * depth if number > 0 else np.zeros_like(depth)
+    return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room, least)
 
 
-def rounds(arrays, state, sold, at, base, extra, q, depth, offset, opening) -> None:
-    """Run the cascades of the assets `at` to their end, accounts' purchases `extra` given."""
+def rounds(arrays, state, sold, at, base, q, depth, offset, opening) -> None:
+    """Run the cascades of the assets `at` to their end, the purchases of others given."""
     path, asset = at
+    extra = sold.extra[at]
     late = ~sold.active[at]
     woken = path[late], asset[late]
     base[woken] = liquidation.executed_total(arrays, woken[1], state.executed[woken], state.survival[woken])
     end = cascade.run(
         arrays, asset, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
-        np.maximum(sold.limit[at] - by_side(extra[at], 1), 0.0), state.survival[at], offset[at], extra[at],
+        np.maximum(sold.limit[at] - by_side(extra, 1), 0.0), state.survival[at], offset[at], extra,
     )  # fmt: skip
     sold.active[at] = True
     sold.q[at], sold.fundamental[at] = end.q, end.fundamental
@@ -132,7 +140,7 @@ def rounds(arrays, state, sold, at, base, extra, q, depth, offset, opening) -> N
     sold.rounds[at] += end.rounds
     sold.converged[at] = end.converged
     if opening:
-        sold.first[at] = end.first + np.abs(extra[at]).sum(axis=1)
+        sold.first[at] = end.first + np.abs(extra).sum(axis=1)
     state.frontier[at] = end.frontier
 
 
@@ -151,8 +159,5 @@ def fills(arrays, sold, fundamental, start, moved):
 
 
 def gross(sold):
-    """All that was sold and bought by force in the step: USD [path, asset]."""
-    total = sold.flow.sum(axis=(2, 3))
-    if sold.accounts is not None:
-        total = total + np.abs(sold.accounts.extra).sum(axis=2)
-    return total
+    """All that was sold and bought in the step: USD [path, asset]."""
+    return sold.flow.sum(axis=(2, 3)) + np.abs(sold.extra).sum(axis=2)

@@ -52,6 +52,8 @@ def execute(scenario, state, record, counters, sold, fill, marks) -> None:
     reached = np.maximum(state.executed, state.frontier[:, :, :, None])
     state.executed = np.where(idle[:, :, :, None], reached, state.executed)
     state.executed[p, a, side, :, venue] = after
+    if sold.frozen is not None:
+        record.sent(scenario.parts.flow.channel, sold.frozen, fill)
     if scenario.parts.account is not None:
         settle_accounts(scenario, state, record, sold.accounts, fill, marks)
 

@@ -34,6 +34,9 @@ class PathState:
     account_frontier: np.ndarray  # worst distance so far [path, slot, venue]
     account_executed: np.ndarray  # executed distance [path, slot, venue]
 
+    # frozen flows, where there are any
+    flow_waiting: np.ndarray  # ordered in earlier steps, net purchases, USD [path, source, asset, venue]
+
     # funds
     fund: np.ndarray  # USD [path, venue]
     fund_peak: np.ndarray  # USD [path, venue]
@@ -49,6 +52,7 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
     market = (n_path, shape.n_asset, shape.n_venue)
     n_slot = 0 if scenario.parts.account is None else len(scenario.parts.account.channel)
     accounts = (n_path, n_slot, shape.n_venue)
+    n_source = 0 if scenario.parts.flow is None else len(scenario.parts.flow.channel)
     funds = np.tile(arrays.fund, (n_path, 1))
     return PathState(
         exogenous=np.zeros(market[:2]),
@@ -61,6 +65,7 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),
         account_frontier=np.zeros(accounts),
         account_executed=np.zeros(accounts),
+        flow_waiting=np.zeros((n_path, n_source, *market[1:])),
         fund=funds,
         fund_peak=funds.copy(),
         spent=np.zeros(funds.shape, bool),

@@ -105,11 +105,12 @@ def orders(part, notional):
     return np.stack([np.einsum("psv,svat->pat", notional, side) for side in sides], axis=2)
 
 
-def sell(part, sales, fresh, limit, room):
+def sell(part, sales, fresh, limit, room, least):
     """Make new sales, Eq. (4); returns the purchases that they are [path, asset, venue].
 
     fresh: notional [path, slot, venue]
     limit: what books and engines still take, USD [path, asset, side, venue]; room: what books do
+    least: orders on no book above this are left, USD [path, asset, venue]
     """
     sent = orders(part, fresh)
     sales.exhausted |= (sent > room).any(axis=(1, 2, 3))
@@ -120,6 +121,8 @@ def sell(part, sales, fresh, limit, room):
         uses = np.stack([part.sold > 0, part.sold < 0])  # [side, slot, venue, asset, target]
         fresh = fresh * np.where(uses, share, 1.0).min(axis=(1, 4, 5))
         sent = orders(part, fresh)
+    some = (sent.sum(axis=2) > least).any(axis=(1, 2))
+    fresh, sent = fresh * some[:, None, None], sent * some[:, None, None, None]
     sales.flow = sales.flow + fresh
     purchases = sent[:, :, 1] - sent[:, :, 0]
     sales.extra = sales.extra + purchases

@@ -144,12 +144,15 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
         net = side == LONG ? net - flow : net + flow;
         capped |= above(c.wanted[side], flow);
     }
-    const float total = lane_sum(fresh);
+    float total = lane_sum(fresh);
     ++c.rounds;
     move(c, net);
-    if (c.rounds == 1)
+    if (c.rounds == 1) {
         c.first = total;
-    else if (!c.jumped)  // the round after a jump compares with nothing: the last ratio stands
+        const vec others = absolute(c.extra);  // what they have bought or sold pushes the marks as well
+        total += lane_sum(others);
+        largest = largest + others;
+    } else if (!c.jumped)  // the round after a jump compares with nothing: the last ratio stands
         c.ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
     c.previous = total;
     // A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.

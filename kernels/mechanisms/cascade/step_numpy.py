@@ -121,8 +121,12 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
         end.flow[at], end.wanted[at], end.rounds[at] = flow, wanted, number
         end.fundamental[at], end.q[at] = rounds.move(at, flow)
         before, total[at] = total[at], new.sum(axis=(1, 2))
+        pushed = new
         if number == 1:
             end.first[at] = total[at]
+            # What others have bought or sold pushes the marks as well.
+            total[at] += np.abs(rounds.extra[at]).sum(axis=1)
+            pushed = new + np.abs(rounds.extra[at])[:, None, :]
         else:
             # The round after a jump compares with nothing: the last ratio stands.
             seen = np.minimum(total[at] / np.where(before > 0, before, 1.0), MAX_RATIO)
@@ -130,7 +134,7 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
         # A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.
         binding = (wanted > flow).any(axis=(1, 2))
         expected = np.where(binding, np.maximum(ratio[at], FIRST_RATIO), ratio[at])
-        still = new * (expected / (1 - expected))[:, None, None]
+        still = pushed * (expected / (1 - expected))[:, None, None]
         done = (still <= TOLERANCE * depth[at][:, None, :]).all(axis=(1, 2))
         end.converged[at[done]] = True
         capped = done & binding

@@ -4,7 +4,7 @@
 constexpr float STRESSED = -0.01f;
 constexpr int N_COMPONENT = 7;
 enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES };
-constexpr int N_CHANNEL = 12;  // kernels/outcome.py names them; 0: isolated positions
+constexpr int N_CHANNEL = 13;  // kernels/outcome.py names them; 0: isolated positions
 constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
 
 struct Record {

@@ -136,6 +136,11 @@ class Record:
         self.closed += arrays.closing_share * coins.sum(axis=2)
         self.flow[:, self.step] += dollars.sum(axis=(1, 2, 3))
 
+    def sent(self, channel, orders, fill):
+        """Frozen flows that were executed: [path, source, asset, venue]; fill: [path, asset, venue]."""
+        dollars = np.einsum("psav,pav->ps", np.abs(orders), fill)
+        self.sold_by += dollars @ np.eye(len(CHANNELS))[channel]
+
     def backlogs(self, waiting):
         """Notional triggered and not executed at the end of the step [path, venue]."""
         np.maximum(self.backlog, waiting, out=self.backlog)

@@ -1,0 +1,109 @@
+"""Frozen flows: orders that come whatever the price does, and wait where they cannot go."""
+
+import numpy as np
+import pytest
+
+from kernels.mechanisms.flow import Flow
+from kernels.outcome import CHANNELS, EXHAUSTED
+from kernels.parts.table.table_numpy import EDGES
+from tests.mechanisms.test_account import random_scenario
+from tests.parity.compare import TOLERANCE, gaps, steep
+from tests.scenarios import ENGINES, LIMIT, LONG, quiet, simulate, with_parts
+
+ONE = 1e6
+MAKER, ETF = CHANNELS.index("market_maker"), CHANNELS.index("etf")
+
+
+def flows(scenario, schedule, channel=(MAKER,)):
+    """The scenario with orders: schedule [step, source, asset, venue], broadcast."""
+    shape = scenario.shape
+    wanted = (shape.n_step, len(channel), shape.n_asset, shape.n_venue)
+    level = np.concatenate([np.zeros((1, *wanted[1:])), np.broadcast_to(schedule, wanted)])
+    row = np.arange(1, shape.n_step + 1, dtype=np.int32)
+    return with_parts(scenario, flow=Flow(row, level, np.array(channel, np.int32)))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_orders(engine):
+    """50 on a linear book of 100: half a percent, twice; the first fills at exp(-0.25%)."""
+    scenario = flows(quiet(n_step=2, depth=100 * ONE), -50 * ONE)
+    found = simulate(engine, scenario)
+    assert found.fall[0, 0, 0] == pytest.approx(1 - np.exp(-0.01), rel=1e-5)
+    fills = np.exp(-0.0025) + np.exp(-0.0075)
+    assert found.sold_by[0, MAKER] == pytest.approx(50 * ONE * fills, rel=1e-5)
+    assert found.loss.sum() == found.liquidated.sum() == found.backlog.sum() == 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_engine_takes_its_time(engine):
+    """Orders of 50 and 50, 30 a step: 30, 30, 30, 10, each deeper than the last."""
+    schedule = np.array([-50, -50, 0, 0, 0.0])[:, None, None, None] * ONE
+    scenario = flows(quiet(n_step=5, depth=100 * ONE, throughput=30 * ONE), schedule)
+    found = simulate(engine, scenario)
+    fills = 30 * np.exp(-0.0015) + 30 * np.exp(-0.0045) + 30 * np.exp(-0.0075) + 10 * np.exp(-0.0095)
+    assert found.sold_by[0, MAKER] == pytest.approx(fills * ONE, rel=1e-5)
+    assert found.fall[0, 0, 0] == pytest.approx(1 - np.exp(-0.01), rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_book_ends_and_sources_share_what_is_left(engine):
+    """A book that ends at 1% holds 100: of 90 and 60 it takes two thirds each, and the path says so."""
+    schedule = np.array([-90, -60.0])[None, :, None, None] * ONE
+    scenario = flows(quiet(depth=100 * ONE, hard_end=1.0), schedule, (MAKER, ETF))
+    found = simulate(engine, scenario)
+    fill = np.exp(-0.005)
+    assert found.sold_by[0, [MAKER, ETF]] == pytest.approx([60 * ONE * fill, 40 * ONE * fill], rel=1e-4)
+    assert found.status[0] & EXHAUSTED
+
+
+@pytest.mark.parametrize("engine", [LIMIT, *ENGINES])
+def test_flows_set_off_a_cascade(engine):
+    """Sales of 10 before linear forced selling of kr = 1/2: twice as far."""
+    density = 0.5 * 100 * ONE / 0.01
+    scenario = quiet(depth=100 * ONE, forced={(0, LONG, 0, 0, 0): density * EDGES})
+    found = simulate(engine, flows(scenario, -10 * ONE))
+    precision = 1e-5 if engine == LIMIT else 2e-2
+    assert found.fall[0, 0, 0] == pytest.approx(1 - np.exp(-0.002), rel=precision)
+    assert found.liquidated_coins[0, 0, 0] == pytest.approx(10 * ONE, rel=precision)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_lost_on_the_way(engine):
+    """With prices that stand still, all that is ordered is executed in the end, whatever the throughput."""
+    schedule = np.zeros((12, 2, 2, 2))
+    schedule[:3] = np.random.default_rng(4).uniform(-1, 1, (3, 2, 2, 2)) * ONE
+    scenario = flows(
+        quiet(n_step=12, n_asset=2, n_venue=2, depth=1e15, throughput=0.7 * ONE), schedule, (MAKER, ETF)
+    )
+    found = simulate(engine, scenario)
+    wanted = np.abs(schedule.sum(axis=0)).sum(axis=(1, 2))
+    # Orders of both signs of one source on one book cancel only while they wait, so that more may go.
+    assert (found.sold_by[0, [MAKER, ETF]] >= wanted * (1 - 1e-5)).all()
+    assert (found.sold_by[0, [MAKER, ETF]] <= np.abs(schedule).sum(axis=(0, 2, 3)) * (1 + 1e-5)).all()
+
+
+def with_random_flows(seed):
+    rng = np.random.default_rng(seed)
+    schedule = rng.uniform(-3e7, 2e7, (6, 2, 3, 2)) * (rng.random((6, 1, 3, 1)) < 0.5)
+    return flows(random_scenario(seed, throughput=3e7), schedule, (MAKER, ETF))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_engines_agree(seed):
+    """Both engines, path by path, beside isolated positions and accounts of both signs."""
+    scenario = with_random_flows(seed)
+    one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
+    assert one.sold_by[:, [MAKER, ETF]].min() > ONE
+    worst = np.max([*gaps(scenario, one, other).values()], axis=0)
+    assert (worst[~steep(one, other)] < TOLERANCE).all()
+    assert worst.max() < 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_orders_change_nothing(seed):
+    """A part without orders leaves every bit of the fused engine's rows as it was."""
+    scenario = random_scenario(seed)
+    with_part = flows(scenario, 0.0)
+    with_part.parts.flow.row[:] = 0
+    one, other = (simulate("cpu", x, count=20) for x in (scenario, with_part))
+    assert np.array_equal(one.batch.rows, other.batch.rows)
