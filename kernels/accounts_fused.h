@@ -18,6 +18,15 @@ class Accounts {
             paid[k] = above(splat(1e30f), load(s.account_bonus, k)) & ((1u << s.n_venue) - 1);
             choosy |= paid[k] != 0;
             acts[k] = isplat(-1);
+            local[k] = true;
+            for (int a = 0; a < s.n_asset; ++a) {
+                own[k][a] = splat(0.0f);
+                for (int v = 0; v < s.n_venue; ++v) {
+                    const vec leg = sold_by(k, v, a);
+                    set_lane(own[k][a], v, leg[v]);
+                    local[k] &= !any((leg != 0.0f) & (LANE != v));
+                }
+            }
         }
     }
 
@@ -48,13 +57,15 @@ class Accounts {
         return true;
     }
 
-    // Look at log prices after a fall and after a rise; frontiers follow.
-    void look(const Held* logs) {
-        Held price[MAX_ASSET];
-        for (int a = 0; a < s.n_asset; ++a) {
-            if (falls[a]) price[a].fall = exponential(logs[a].fall);
-            if (rises[a]) price[a].rise = exponential(logs[a].rise);
-        }
+    // Log prices of an asset after a fall and after a rise, from now on.
+    void hold(int a, Held held) {
+        logs[a] = held;
+        if (falls[a]) price[a].fall = exponential(held.fall);
+        if (rises[a]) price[a].rise = exponential(held.rise);
+    }
+
+    // Look at the prices; frontiers follow.
+    void look() {
         bool further = false;
         for (int k = 0; k < n_slot; ++k) {
             const vec reached = account_reached(s, k, price);
@@ -109,7 +120,15 @@ class Accounts {
     void orders(const vec* notional, vec (*sent)[2]) const {
         for (int a = 0; a < s.n_asset; ++a) sent[a][LONG] = sent[a][SHORT] = splat(0.0f);
         const vec zero = splat(0.0f);
-        for (int k = 0; k < n_slot; ++k)
+        for (int k = 0; k < n_slot; ++k) {
+            if (local[k]) {
+                if (above(notional[k], 0.0f))
+                    for (int a = 0; a < s.n_asset; ++a) {
+                        sent[a][LONG] = fma(notional[k], maximum(own[k][a], zero), sent[a][LONG]);
+                        sent[a][SHORT] = fma(notional[k], maximum(zero - own[k][a], zero), sent[a][SHORT]);
+                    }
+                continue;
+            }
             for (uint32_t rest = above(notional[k], 0.0f); rest; rest &= rest - 1) {
                 const int v = __builtin_ctz(rest);
                 const vec amount = splat(notional[k][v]);
@@ -119,6 +138,7 @@ class Accounts {
                     sent[a][SHORT] = fma(amount, maximum(zero - leg, zero), sent[a][SHORT]);
                 }
             }
+        }
     }
 
     // Nobody sells more than every book on the way takes: the scarcest decides. `share`: [asset][side].
@@ -157,9 +177,14 @@ class Accounts {
                 executed[k][v] = account_advance(s, k, v, before[v], frontier[k][v], flow[k][v]);
             }
             base[k] = select(late, base[k] + flow[k], total[k]);
-            for (uint32_t rest = above(flow[k], 0.0f); rest; rest &= rest - 1) {
+            const uint32_t selling = above(flow[k], 0.0f);
+            if (!selling) continue;
+            Legs legs;
+            if (local[k]) see_own_legs(k, fill, price, legs);
+            for (uint32_t rest = selling; rest; rest &= rest - 1) {
                 const int v = __builtin_ctz(rest);
-                dollars += settle_slice(record, k, v, before[v], fill, price);
+                if (!local[k]) see_legs(k, v, fill, price, legs);
+                dollars += settle_slice(record, k, v, before[v], legs);
             }
         }
         return dollars;
@@ -189,33 +214,71 @@ class Accounts {
 
    private:
     const PackedScenario& s;
+    Held logs[MAX_ASSET], price[MAX_ASSET];
     vec frontier[MAX_SLOT], executed[MAX_SLOT];
     vec total[MAX_SLOT], base[MAX_SLOT];  // notional up to the frontier, and executed in earlier steps
     uint32_t paid[MAX_SLOT];              // venues where somebody acts for a bonus alone
     ivec acts[MAX_SLOT];                  // who sells in this step
     float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
+    bool local[MAX_SLOT];                              // sells on its own venues only
+    vec own[MAX_SLOT][MAX_ASSET];                      // what it sells there
     bool falls[MAX_ASSET], rises[MAX_ASSET];           // assets whose fall or rise hurts anybody
 
     vec sold_by(int slot, int venue, int asset) const {
         return load(s.account_sold, (slot * s.n_venue + venue) * s.n_asset + asset);
     }
 
-    float settle_slice(Record& record, int k, int v, float start, const vec* fill, const vec* price) {
+    // What a dollar forced of one slot loses, brings and sends; lanes are venues.
+    struct Legs {
+        vec loss, worth;
+        vec sent[MAX_ASSET][2], coins[MAX_ASSET], all;  // dollars at the fill by side, coins, dollars in all
+    };
+
+    // Of a slot that sells on its own venues.
+    void see_own_legs(int k, const vec* fill, const vec* price, Legs& legs) const {
+        const vec zero = splat(0.0f);
+        legs.loss = load(s.account_loss_fixed, k);
+        legs.worth = load(s.account_worth_fixed, k);
+        legs.all = zero;
+        for (int a = 0; a < s.n_asset; ++a) {
+            const vec leg = own[k][a], at = select(leg != 0.0f, fill[a], price[a]);
+            legs.loss = fma(load(s.account_loss, k * s.n_asset + a), at, legs.loss);
+            legs.worth = fma(load(s.account_worth, k * s.n_asset + a), at, legs.worth);
+            legs.sent[a][LONG] = maximum(leg, zero) * at;
+            legs.sent[a][SHORT] = maximum(zero - leg, zero) * at;
+            legs.coins[a] = absolute(leg);
+            legs.all = legs.all + (legs.sent[a][LONG] + legs.sent[a][SHORT]);
+        }
+    }
+
+    // Of one lane of a slot that sells elsewhere too.
+    void see_legs(int k, int v, const vec* fill, const vec* price, Legs& legs) const {
+        const vec zero = splat(0.0f);
         float loss = s.account_loss_fixed[k * LANES + v], worth = s.account_worth_fixed[k * LANES + v];
-        float sent[MAX_ASSET][2], at[MAX_ASSET], all = 0.0f;
+        float all = 0.0f;
         for (int a = 0; a < s.n_asset; ++a) {
             const vec leg = sold_by(k, v, a), size = absolute(leg);
             const float whole = lane_sum(size);
-            at[a] = whole > 0.0f ? lane_sum(size * fill[a]) / whole : price[a][v];
+            const float at = whole > 0.0f ? lane_sum(size * fill[a]) / whole : price[a][v];
             const int row = (k * s.n_asset + a) * LANES + v;
-            loss = fma(s.account_loss[row], at[a], loss);
-            worth = fma(s.account_worth[row], at[a], worth);
-            sent[a][LONG] = lane_sum(maximum(leg, splat(0.0f))) * at[a];
-            sent[a][SHORT] = lane_sum(maximum(splat(0.0f) - leg, splat(0.0f))) * at[a];
-            all += sent[a][LONG] + sent[a][SHORT];
+            loss = fma(s.account_loss[row], at, loss);
+            worth = fma(s.account_worth[row], at, worth);
+            const float sold = lane_sum(maximum(leg, zero)) * at,
+                        bought = lane_sum(maximum(zero - leg, zero)) * at;
+            legs.sent[a][LONG][v] = sold;
+            legs.sent[a][SHORT][v] = bought;
+            legs.coins[a][v] = whole;
+            all += sold + bought;
         }
-        const AccountSlice x = account_slice(s, k, v, start, executed[k][v], loss, maximum(worth, 0.0f));
-        const tiers dollars = all * x.notional;
+        legs.loss[v] = loss;
+        legs.worth[v] = worth;
+        legs.all[v] = all;
+    }
+
+    float settle_slice(Record& record, int k, int v, float start, const Legs& legs) {
+        const AccountSlice x =
+            account_slice(s, k, v, start, executed[k][v], legs.loss[v], maximum(legs.worth[v], 0.0f));
+        const tiers dollars = legs.all[v] * x.notional;
         const float sum = tier_sum(dollars), notional = tier_sum(x.notional);
         record.sold_by[s.account_channel[k]] += sum;
         if (!s.account_losing[k * LANES + v]) return 0.0f;
@@ -227,9 +290,10 @@ class Accounts {
         record.gain[v][0] += tier_sum(fee + surplus);
         record.pending_venues |= 1u << v;
         for (int a = 0; a < s.n_asset; ++a) {
-            record.liquidated[a][LONG][v] += sent[a][LONG] * notional;
-            record.liquidated[a][SHORT][v] += sent[a][SHORT] * notional;
-            record.coins[a][v] += at[a] > 0.0f ? (sent[a][LONG] + sent[a][SHORT]) / at[a] * notional : 0.0f;
+            if (!(legs.coins[a][v] > 0.0f)) continue;
+            record.liquidated[a][LONG][v] += legs.sent[a][LONG][v] * notional;
+            record.liquidated[a][SHORT][v] += legs.sent[a][SHORT][v] * notional;
+            record.coins[a][v] += legs.coins[a][v] * notional;
         }
         return sum;
     }

@@ -313,13 +313,14 @@ class Engine : Settlement {
             high[a] = work[a].highest + work[a].most[SHORT];
         }
         accounts.open();
+        const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
         for (int i = 0; i < n_active; ++i) changed |= 1u << active[i];
         bool looked = !quiet;
-        if (looked) changed |= answer(n, true);
+        if (looked) changed |= answer(n, every, true);
         for (int number = 0; changed; ++number) {
             int assets[MAX_ASSET], n_asset = 0;
             for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
@@ -331,8 +332,9 @@ class Engine : Settlement {
                 w.rounds += c.rounds;
                 if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
             }
+            if (!looked) changed = every;  // none of them has been looked at yet
             looked |= accounts.n_slot > 0;
-            changed = accounts.n_slot && number + 1 < MAX_PASS ? answer(n, false) : 0;
+            changed = accounts.n_slot && number + 1 < MAX_PASS ? answer(n, changed, false) : 0;
         }
         vec fill[MAX_ASSET], price[MAX_ASSET];
         for (int i = 0; i < n_active; ++i) fill[active[i]] = finish_cascade(active[i], cascade[active[i]]);
@@ -399,14 +401,18 @@ class Engine : Settlement {
         const vec zero = splat(0.0f);
         c.limit[LONG] = maximum(c.most[LONG] - maximum(zero - c.extra, zero), zero);
         c.limit[SHORT] = maximum(c.most[SHORT] - maximum(c.extra, zero), zero);
-        c.live[LONG] = c.live[SHORT] = true;
-        open_cascade(s, c);
+        c.live[LONG] |= above(zero, c.extra) != 0;  // the other side cannot be triggered by these orders
+        c.live[SHORT] |= above(c.extra, zero) != 0;
+        if (opening)
+            open_cascade(s, c);
+        else
+            reopen_cascade(s, c);
     }
 
     // What accounts sell at the marks at hand; returns the assets that they touch.
-    uint32_t answer(int n, bool opening) {
-        Held logs[MAX_ASSET];
-        for (int a = 0; a < s.n_asset; ++a) {
+    uint32_t answer(int n, uint32_t changed, bool opening) {
+        for (uint32_t rest = changed; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
             const Asset& x = asset[a];
             const Work& w = work[a];
             const Cascade& c = cascade[a];
@@ -414,9 +420,9 @@ class Engine : Settlement {
             const vec marked = moved
                                    ? mark(c.fundamental, displacement(x.book, c.q), x.mark_weight, s.n_venue)
                                    : mark(market[a].fundamental, w.start, x.mark_weight, s.n_venue);
-            logs[a] = {marked - w.offset[LONG], marked + w.offset[SHORT]};
+            accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
         }
-        accounts.look(logs);
+        accounts.look();
         vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
         if (!accounts.wanted(fresh)) return 0;
         accounts.orders(fresh, sent);
@@ -456,7 +462,7 @@ class Engine : Settlement {
         if (work[a].active) return;
         const Asset& x = asset[a];
         Market& m = market[a];
-        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), true, true, cascade[a]);
+        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), m.behind, m.behind, cascade[a]);
         open_cascade(s, cascade[a]);
         activate(a);
     }

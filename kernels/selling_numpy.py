@@ -133,6 +133,7 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, opening) -> None:
     end = cascade.run(
         arrays, asset, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
         np.maximum(sold.limit[at] - by_side(extra, 1), 0.0), state.survival[at], offset[at], extra,
+        None if opening else sold.flow[at],
     )  # fmt: skip
     sold.active[at] = True
     sold.q[at], sold.fundamental[at] = end.q, end.fundamental

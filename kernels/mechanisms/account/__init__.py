@@ -15,10 +15,10 @@ import numpy as np
 from kernels.arrays import leaf
 
 MAX_SLOT = 16
-MAX_PASS = 24
+MAX_PASS = 8
 """Times that accounts and cascades answer each other within a step, at most."""
 
-LATER = 2e-4
+LATER = 1e-3
 """New orders below this share of every book's depth are left to the next step."""
 
 

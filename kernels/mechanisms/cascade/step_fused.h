@@ -79,6 +79,25 @@ static inline vec reached_by(const Cascade& c, int side, vec marked) {
     return maximum(side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked, c.frontier[side]);
 }
 
+// Let a cascade that has come to its end go on: others have bought or sold, `extra`, since.
+static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
+    const vec zero = splat(0.0f);
+    move(c, c.extra + (c.flow[SHORT] - c.flow[LONG]));
+    const vec marked = marked_at(s, c, displacement(*c.book, c.q));
+    c.last = zero;
+    c.converged = c.jumped = false;
+    c.rounds = c.tried = 0;
+    c.previous = 0.0f;
+    c.ratio = FIRST_RATIO;
+    for (int side = 0; side < 2; ++side) {
+        if (!c.live[side]) continue;
+        c.assumed[side] = c.flow[side];
+        c.frontier[side] = reached_by(c, side, marked);
+        c.reached[side] = forced_now(s, c, side);
+        c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);
+    }
+}
+
 // A lower bound on all flow of one side still to come, along the last two rounds, Eq. (5).
 static inline vec jump(const Cascade& c, vec displaced, vec fresh, float sign) {
     const ivec matter = c.last > SIGNIFICANT * lane_max(c.last);

@@ -93,7 +93,7 @@ def ratios(new, previous):
     return np.minimum(low, MAX_RATIO), np.minimum(high, MAX_RATIO)
 
 
-def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, offset, extra):
+def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, offset, extra, flow=None):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
     asset      : [n], which asset each row is
@@ -103,6 +103,7 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
     limit      : [n, side, venue], most that can execute in this step, USD
     survival   : [n, side, venue, tier]; offset: [n, side, venue], distance added to the marks'
     extra      : [n, venue], net purchases of others in this step, USD
+    flow       : [n, side, venue], executed before `extra` came, where the rounds go on; None: they begin
     """
     n = len(asset)
     rounds = Rounds(arrays, asset, fundamental, q, depth, base, survival, offset, extra)
@@ -110,10 +111,13 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),
     )  # fmt: skip
-    assumed = np.zeros_like(base)  # flow that the marks at hand stand for: executed, or jumped to
+    # Flow that the marks at hand stand for: executed, or jumped to.
+    assumed = np.zeros_like(base) if flow is None else flow.copy()
     last, total, ratio = np.zeros_like(base), np.zeros(n), np.full(n, FIRST_RATIO)
     jumped, tried = np.zeros(n, bool), np.zeros(n, int)
     at = np.arange(n)
+    if flow is not None:
+        end.frontier = np.maximum(end.frontier, rounds.reach(at, flow))
     for number in range(1, MAX_ROUNDS + 1):
         wanted, _ = rounds.forced(at, end.frontier[at])
         flow = np.minimum(wanted, limit[at])
