@@ -462,7 +462,8 @@ class Engine : Settlement {
         if (work[a].active) return;
         const Asset& x = asset[a];
         Market& m = market[a];
-        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), m.behind, m.behind, cascade[a]);
+        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), m.behind, m.behind,
+                cascade[a]);
         open_cascade(s, cascade[a]);
         activate(a);
     }
