@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kernels.mechanisms.account import Account
 from kernels.scenario import (
     GBM,
     JUMP_DIFFUSION,
@@ -20,7 +21,18 @@ from kernels.scenario import (
     ScenarioArrays,
     ScenarioShape,
 )
-from stress.compile import books, exogenous, marks, overlays, positions, processes, rules, winners
+from stress.compile import (
+    accounts,
+    books,
+    exogenous,
+    margin,
+    marks,
+    overlays,
+    positions,
+    processes,
+    rules,
+    winners,
+)
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
@@ -51,8 +63,20 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    parts = Parts(adl=winners.part(config, shape), **processes.parts(config))
+    parts = Parts(
+        account=account(config, shape), adl=winners.part(config, shape), **processes.parts(config)
+    )
     return Scenario(shape, ScenarioArrays(**arrays), parts)
+
+
+def account(config: RunConfig, shape: ScenarioShape) -> Account | None:
+    """All kinds of accounts, side by side; None where there are none."""
+    entries = list(margin.entries(config, shape))
+    try:
+        return accounts.pack(entries, shape)
+    except ValueError as error:
+        why = "kinds of one sort on different venues count once"
+        raise config.error(entries[-1].where, str(error), why) from None
 
 
 def scenario_shape(config: RunConfig) -> ScenarioShape:

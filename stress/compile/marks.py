@@ -27,13 +27,15 @@ def arrays(config: RunConfig) -> dict[str, np.ndarray]:
     by_depth = normalised(depth)
     weight = np.zeros((len(config.assets), len(names), len(names)))
     for v, venue in enumerate(config.venues.values()):
-        index = by_depth
-        if venue.mark.index is not None:
-            given = np.array([venue.mark.index.get(name, 0.0) for name in names])
-            given = given * (depth > 0)
-            # An index none of whose venues lists the asset falls back on all that do.
-            index = normalised(np.where(given.sum(axis=1, keepdims=True) > 0, given, depth))
-        own = np.where(depth[:, v] > 0, venue.mark.own, 0.0)
-        weight[:, v] = (1 - own)[:, None] * index
-        weight[:, v, v] += own
+        for a, asset in enumerate(config.assets):
+            market = venue.markets.get(asset)
+            mark = (market and market.mark) or venue.mark
+            index = by_depth[a]
+            if mark.index is not None:
+                given = np.array([mark.index.get(name, 0.0) for name in names]) * (depth[a] > 0)
+                # An index none of whose venues lists the asset falls back on all that do.
+                index = normalised(given if given.sum() > 0 else depth[a])
+            own = mark.own if market else 0.0
+            weight[a, v] = (1 - own) * index
+            weight[a, v, v] += own
     return {"mark_weight": weight, "index_weight": by_depth}

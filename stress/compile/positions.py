@@ -8,7 +8,7 @@ import numpy as np
 
 from kernels.parts.table import N_EDGE
 from kernels.scenario import ScenarioShape
-from stress.compile import tiers
+from stress.compile import margin, tiers
 from stress.compile.books import markets
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     partial = np.zeros(groups, bool)
     notional = np.zeros((shape.n_asset, 2, shape.n_venue, shape.n_tier))
     for a, v, asset, venue, market in markets(config):
+        if market.open_interest == 0:
+            continue
         # Loading fills these in from the venue.
         assert market.mix is not None
         assert market.maximum_leverage is not None
@@ -31,9 +33,11 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         bands = [(tier.from_, min(tier.to, market.maximum_leverage)) for tier in config.tiers]
         closes = [rung.close for rung in config.venues[venue].liquidation.ladder]
         classes = [(c.share, c.rate, c.deduction) for c in market.maintenance]
+        shared = margin.held(config.venues[venue], asset)
         sides = ((mix.long, mix.never_forced.long), (mix.short, mix.never_forced.short))
         for side, (shares, never) in enumerate(sides):
-            held = np.array([market.open_interest * shares.get(t, 0.0) for t in config.tier_keys])
+            isolated = max(market.open_interest - shared[side], 0.0)
+            held = np.array([isolated * shares.get(t, 0.0) for t in config.tier_keys])
             forced = held * np.array([1 - never.get(t, 0.0) for t in config.tier_keys])
             notional[a, side, v] = held
             try:

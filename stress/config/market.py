@@ -8,6 +8,7 @@ from stress.config.base import (
     Depth,
     Dollars,
     MaximumLeverage,
+    NonNegativeNumber,
     NonNegativePercentage,
     Share,
     Strict,
@@ -17,6 +18,15 @@ from stress.config.book import BookOverride
 
 MOST_CLASSES = 4
 """Maintenance classes of a market; a ladder takes the place of one."""
+
+
+class Mark(Strict):
+    """The price at which a venue liquidates: own x its last price + (1 - own) x an index."""
+
+    own: Share = 1.0
+    """Weight of the venue's own last price."""
+    index: dict[str, NonNegativeNumber] | None = None
+    """Weights of venues in the index, among those that list the asset; by depth by default."""
 
 
 class MaintenanceClass(Strict):
@@ -31,17 +41,19 @@ class MaintenanceClass(Strict):
 
 
 class Market(Strict):
-    """A perpetual-futures market: one asset on one venue."""
+    """A market: one asset on one venue; a spot market has no open interest."""
 
     open_interest: Dollars
-    """Open interest at the start, one side: longs equal shorts."""
+    """Open interest at the start, one side: longs equal shorts. $0 for a spot market."""
     depth: Depth
     """Dollars that move the price by 1% at rest."""
     maximum_leverage: MaximumLeverage | None = None
     """Highest leverage allowed; the venue's by default, and filled in from there."""
     mix: Text | None = None
     """Leverage mix, a name in `mixes`; the venue's by default, and filled in from there."""
-    maintenance: tuple[MaintenanceClass, ...] = Field(min_length=1, max_length=MOST_CLASSES)
-    """Maintenance classes, at most four; three where the venue has a ladder."""
+    maintenance: tuple[MaintenanceClass, ...] = Field(default=(), max_length=MOST_CLASSES)
+    """Maintenance classes, at most four; three where the venue has a ladder. A spot market has none."""
+    mark: Mark | None = None
+    """Its mark price, where that is not made like the others of its venue."""
     book: BookOverride | None = None
     """What is different about its order book."""

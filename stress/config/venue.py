@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from stress.config.account import AnyAccounts
 from stress.config.base import (
     Dollars,
     MaximumLeverage,
-    NonNegativeNumber,
     PartShare,
     Share,
     ShareOrNever,
@@ -17,16 +17,7 @@ from stress.config.base import (
     Text,
     ThroughputOrUnlimited,
 )
-from stress.config.market import Market
-
-
-class Mark(Strict):
-    """The price at which a venue liquidates: own x its last price + (1 - own) x an index."""
-
-    own: Share = 1.0
-    """Weight of the venue's own last price."""
-    index: dict[str, NonNegativeNumber] | None = None
-    """Weights of venues in the index, among those that list the asset; by depth by default."""
+from stress.config.market import Mark, Market
 
 
 class Rung(Strict):
@@ -99,6 +90,8 @@ class Venue(Strict):
     """Leverage mix of its markets, a name in `mixes`."""
     markets: dict[str, Market]
     """Its markets, by asset."""
+    accounts: dict[str, AnyAccounts] = Field(default={}, max_length=16)
+    """Accounts with a shared margin, by name; every other position has a margin of its own."""
 
     @field_validator("markets")
     @classmethod

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from stress import units
 from stress.config import book
 from stress.config.check.draft import Draft, Finding, adds_up, undefined
-from stress.config.market import MOST_CLASSES, Market
+from stress.config.market import MOST_CLASSES, Mark, Market
 from stress.config.origin import Path
 from stress.config.venue import Venue
 from stress.errors import quoted, suggest
@@ -47,15 +47,24 @@ def venues(draft: Draft) -> Iterator[Finding]:
 
 def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
     """Venues that the index names, and that some of them list each asset."""
-    weights = venue.mark.index
-    path: Path = ("venues", key, "mark", "index")
+    for asset, market in venue.markets.items():
+        if market.mark is not None:
+            yield from index_of(draft, key, market.mark, ("venues", key, "markets", asset, "mark"), [asset])
+    common = [asset for asset, market in venue.markets.items() if market.mark is None]
+    yield from index_of(draft, key, venue.mark, ("venues", key, "mark"), common)
+
+
+def index_of(draft: Draft, key: str, mark: Mark, path: Path, assets: Iterable[str]) -> Iterator[Finding]:
+    """The same for one mark price, of `assets`."""
+    weights = mark.index
+    path = (*path, "index")
     if weights is None:
         return
     yield from undefined(path, weights, draft.venues, "venue")
     sources = [draft.venues.get(name) for name, weight in weights.items() if weight]
-    if venue.mark.own == 1 or not all(sources):
+    if mark.own == 1 or not all(sources):
         return
-    for asset in venue.markets:
+    for asset in assets:
         if not any(source and asset in source.markets for source in sources):
             why = f"the mark of {key} needs an index price of every asset that it lists"
             yield path, f"no venue with a weight lists {asset}", why, "Add a venue that does."
@@ -67,7 +76,11 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
         limit = units.LEVERAGE.format(venue.maximum_leverage)
         yield (*path, "maximum_leverage"), f"is above the venue's, {limit}", "it holds for all", ""
     classes = market.maintenance
-    yield from adds_up((*path, "maintenance"), (c.share for c in classes), "the shares of the classes")
+    if classes:
+        yield from adds_up((*path, "maintenance"), (c.share for c in classes), "the shares of the classes")
+    elif market.open_interest:
+        why = "positions need a margin; only a market without open interest, a spot market, has none"
+        yield (*path, "maintenance"), "has no class", why, ""
     if venue.liquidation.ladder and len(classes) >= MOST_CLASSES:
         why = f"a venue with a ladder has at most {MOST_CLASSES - 1}"
         yield (*path, "maintenance"), f"has {len(classes)} classes", why, ""
@@ -84,6 +97,8 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
 
 def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
     """A mix that is there, and puts nobody above the maximum leverage."""
+    if market.mix is None and not market.open_interest:
+        return
     if market.mix is None:
         why = "neither the market nor its venue says how leverage is spread"
         yield (*path, "mix"), "is missing", why, f"Defined are: {', '.join(draft.mixes) or 'none'}."
