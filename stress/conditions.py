@@ -24,6 +24,9 @@ def _event(overlay: Overlay) -> str:
     if overlay.kind == "price_shock":
         what = f"{SHARE.format(overlay.size)} over {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else f"price shock of {what}"
+    if overlay.kind == "depeg":
+        what = f"{overlay.asset} off its peg by {SHARE.format(overlay.size)} over {over} from {at}"
+        return f"{overlay.name} ({what})" if overlay.name else what
     if overlay.kind == "correlation":
         common = overlay.correlation.common
         level = "in another way" if common is None else f"of {common:g}"

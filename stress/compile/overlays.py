@@ -12,6 +12,7 @@ from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
+    from stress.config.overlay import Depeg
 
 
 def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:
@@ -33,6 +34,9 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
             weight = share * config.run.step / overlay.over
             shock += weight[:, None] * beta * math.log1p(overlay.size)
             continue
+        if overlay.kind == "depeg":
+            shock[:, shape.assets.index(overlay.asset)] += depeg(config, overlay)
+            continue
         if overlay.kind == "correlation":
             continue  # has a part of its own, in stress.compile.processes
         factor = 1 + share * (overlay.multiplier - 1)
@@ -52,6 +56,15 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         "depth_level": depth_level.reshape(-1, shape.n_asset, shape.n_venue),
         "depth_row": depth_row.reshape(-1).astype(np.int32),
     }
+
+
+def depeg(config: RunConfig, overlay: Depeg) -> np.ndarray:
+    """Log return of the coin in every step: down, and as far as it recovers up again [step]."""
+    fall = overlap(config, overlay.at, overlay.over) / overlay.over
+    if overlay.recovery is not None:
+        back = overlap(config, overlay.at + overlay.over + overlay.stays, overlay.recovery)
+        fall = fall - overlay.recovered * back / overlay.recovery
+    return fall * config.run.step * math.log1p(overlay.size)
 
 
 def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:

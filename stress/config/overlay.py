@@ -13,6 +13,7 @@ from stress.config.base import (
     Number,
     PositiveNumber,
     Return,
+    Share,
     Strict,
     Text,
 )
@@ -83,6 +84,33 @@ class DepthOverlay(Strict):
     """Assets that it touches; all by default."""
 
 
+class Depeg(Strict):
+    """A collateral coin that loses its peg, and may find it again."""
+
+    kind: Literal["depeg"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    asset: Text
+    """The coin."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it takes to the worst price."""
+    size: Return
+    """Simple return at the worst, against what else moves its price."""
+    stays: Instant = 0.0
+    """How long it stays there."""
+    recovery: Duration | None = None
+    """How long it then takes back to the peg; never by default."""
+    recovered: Share = 1.0
+    """Share of the fall, in log price, that it regains."""
+
+    @property
+    def end(self) -> float:
+        """When it is over, from the start of the run."""
+        return self.at + self.over + (self.stays + self.recovery if self.recovery is not None else 0.0)
+
+
 Overlay = Annotated[
-    PriceShock | VolatilityOverlay | CorrelationOverlay | DepthOverlay, Field(discriminator="kind")
+    PriceShock | VolatilityOverlay | CorrelationOverlay | DepthOverlay | Depeg, Field(discriminator="kind")
 ]

@@ -30,6 +30,10 @@ def maintenance(text):
     return [f"venues.{v}.markets.{a}.maintenance={text}" for v in ("alpha", "beta") for a in ("BTC", "ETH")]
 
 
+def account(venue, name, text, leverage="1x-3x: 65%, 3x-5x: 25%, 5x-10x: 8%, 10x-20x: 2%"):
+    return [f"venues.{venue}.accounts.{name}={{{text}, leverage: {{{leverage}}}}}"]
+
+
 NO_LADDER = ["venues.beta.liquidation.ladder=[]"]
 BOOKS_AS_SET = ["venues.alpha.markets.ETH.book={withdrawal: {floor: 3%}}"]
 
@@ -88,6 +92,29 @@ VARIANTS = {
                      "{share: 20%, rate: 2.5%, deduction: 1.5%}, {share: 10%, rate: 5%, deduction: 4%}]"),
     ],
     "nobody hedged": ["mixes.majors.never_forced=0%", "mixes.capped.never_forced=0%"],
+    # accounts
+    "cross margin, long and hedged": [
+        *account("beta", "majors", "kind: cross_margin, open_interest: $600M, legs: {BTC: 60%, ETH: 40%}, "
+                 "never_forced: 30%, first_close: 20%"),
+        *account("beta", "hedged", "kind: cross_margin, open_interest: $400M, legs: {BTC: -60%, ETH: 40%}"),
+        *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
+    ],
+    "coin-margined, both ways": [
+        *account("alpha", "longs", "kind: coin_margined, open_interest: $2B, asset: BTC, side: long"),
+        *account("alpha", "shorts", "kind: coin_margined, open_interest: $2B, asset: BTC, side: short"),
+        *account("beta", "ethers", "kind: coin_margined, open_interest: $500M, asset: ETH, side: long, "
+                 "half_life: 2m"),
+    ],
+    "collateral off its peg": [
+        "assets.USDE={name: USDe, price: $1, volatility: 1%, calm_volatility: 1%}", "correlation=0.6",
+        "venues.alpha.markets.USDE={open_interest: $0, depth: $3M, mark: {own: 100%}}",
+        "overlays=[{kind: price_shock, at: 2m, over: 5m, size: -5%, betas: {USDE: 0}}, "
+        "{kind: depeg, asset: USDE, at: 10m, over: 5m, size: -30%, stays: 1m, recovery: 5m}]",
+        *account("alpha", "unified", "kind: unified, open_interest: $2B, legs: {BTC: 60%, ETH: 40%}, "
+                 "collateral: {USDE: {share: 60%, ratio: 95%}, ETH: {share: 10%, ratio: 90%}}"),
+        *account("beta", "unified", "kind: unified, open_interest: $500M, legs: {BTC: 100%}, collateral: "
+                 "{USDE: {share: 50%, valued_as: cash, seized: kept}, BTC: {share: 30%, seized: kept}}"),
+    ],
     # dynamics
     "gbm": ["dynamics={kind: gbm, drift: {BTC: 500%, ETH: -500%}}"],
     "student_t by steps": ["dynamics={kind: student_t, degrees_of_freedom: 3, mixing: step}"],

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from stress import units
 from stress.config.check.draft import Draft, Finding, undefined
 from stress.config.origin import Path
-from stress.config.overlay import CorrelationOverlay, DepthOverlay, Overlay, PriceShock
+from stress.config.overlay import CorrelationOverlay, Depeg, DepthOverlay, Overlay, PriceShock
+from stress.errors import quoted, suggest
 
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
@@ -25,6 +26,9 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
             yield from too_far(path, overlay, draft.assets)
             continue
+        if isinstance(overlay, Depeg):
+            yield from coin(draft, path, overlay)
+            continue
         if isinstance(overlay, DepthOverlay) and overlay.multiplier < LEAST_DEPTH:
             why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:g}"
             yield (*path, "multiplier"), f"{overlay.multiplier:g} is too small", why, ""
@@ -32,6 +36,16 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
         if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
+
+
+def coin(draft: Draft, path: Path, overlay: Depeg) -> Iterator[Finding]:
+    """A coin that exists, and falls no further than can be computed."""
+    if overlay.asset not in draft.assets:
+        why, suggestion = suggest(overlay.asset, draft.assets)
+        yield (*path, "asset"), f"no asset {quoted(overlay.asset)} is defined", why, suggestion
+    if abs(move := math.log1p(overlay.size)) > LARGEST_MOVE:
+        why = f"more than {LARGEST_MOVE:g} either way cannot be computed"
+        yield (*path, "size"), f"moves the log price of {overlay.asset} by {move:.3g}", why, ""
 
 
 def too_far(path: Path, shock: PriceShock, assets: Iterable[str]) -> Iterator[Finding]:
@@ -53,9 +67,9 @@ def within(draft: Draft, path: Path, overlay: Overlay) -> Iterator[Finding]:
     if draft.run is None:
         return
     horizon = units.DURATION.format(draft.run.horizon)
-    end = overlay.at + overlay.over
+    end = overlay.end if isinstance(overlay, Depeg) else overlay.at + overlay.over
     if overlay.at >= draft.run.horizon:
         yield (*path, "at"), f"begins after the horizon, {horizon}", "it would never happen", ""
-    elif isinstance(overlay, PriceShock) and end > draft.run.horizon:
+    elif isinstance(overlay, PriceShock | Depeg) and end > draft.run.horizon:
         why = f"it takes until {units.DURATION.format(end)}, and the rest of the move would be lost"
         yield (*path, "over"), f"ends after the horizon, {horizon}", why, ""
