@@ -63,9 +63,7 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    parts = Parts(
-        account=account(config, shape), adl=winners.part(config, shape), **processes.parts(config)
-    )
+    parts = Parts(account=account(config, shape), adl=winners.part(config, shape), **processes.parts(config))
     return Scenario(shape, ScenarioArrays(**arrays), parts)
 
 
