@@ -84,6 +84,7 @@
     FLOW_ARRAYS(X)                  \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
     REGIMES_ARRAYS(X)               \
+    BOOTSTRAP_ARRAYS(X)             \
     CORRELATION_ARRAYS(X)           \
     ADL_ARRAYS(X)
 

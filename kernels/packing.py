@@ -8,7 +8,7 @@ import numpy as np
 
 from kernels.arrays import LANES, MAX_TIER
 from kernels.parts.table.table_numpy import EDGES
-from kernels.scenario import MAX_GROUP, PARTS, Parts, Scenario, ScenarioArrays
+from kernels.scenario import MAX_GROUP, NEEDED_PARTS, PARTS, Parts, Scenario, ScenarioArrays
 
 FAR = 1e30
 """Stands for infinity in float32: finite, so that products with zero stay zero."""
@@ -46,11 +46,15 @@ def padded(array: np.ndarray, width: int, fill: float = 0.0) -> np.ndarray:
 def pack(scenario: Scenario, names: list[str]) -> dict[str, np.ndarray]:
     """The arrays `names` of a scenario; those of parts that it does without are empty.
 
-    raises: ValueError where there are more venues, assets or tiers than the fused engine holds
+    raises: ValueError where there are more venues, assets or tiers than the fused engine holds, or the
+            exogenous process lacks its part
     """
     shape, arrays = scenario.shape, scenario.arrays
     if shape.n_venue > LANES or shape.n_tier > MAX_TIER or shape.n_asset > LANES:
         raise ValueError(f"the fused engine holds {LANES} venues, {LANES} assets and {MAX_TIER} tiers")
+    needed = NEEDED_PARTS.get(shape.process)
+    if needed and getattr(scenario.parts, needed) is None:
+        raise ValueError(f"the exogenous process needs the part {needed}")
     packed, types = part_arrays(scenario)
     for name in BY_VENUE:
         fill = 1.0 if name in PADDED_ONE else FAR if name in ("hard_end", "band") else 0.0

@@ -31,13 +31,14 @@ from kernels.arrays import MAX_TIER as MAX_TIER
 from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
-from kernels.mechanisms.exogenous import Correlation, Regimes, StochasticVolatility
+from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.flow import Flow
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
 
-GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION, STOCHASTIC_VOLATILITY, REGIME_SWITCHING = range(6)
+GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION = range(4)
+STOCHASTIC_VOLATILITY, REGIME_SWITCHING, BOOTSTRAP = range(4, 7)
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,7 @@ class Parts:
     flow: Flow | None = None
     stochastic_volatility: StochasticVolatility | None = None
     regimes: Regimes | None = None
+    bootstrap: Bootstrap | None = None
     correlation: Correlation | None = None
     adl: Adl | None = None
 
@@ -158,10 +160,19 @@ PARTS = {
     "flow": Flow,
     "stochastic_volatility": StochasticVolatility,
     "regimes": Regimes,
+    "bootstrap": Bootstrap,
     "correlation": Correlation,
     "adl": Adl,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
+
+
+NEEDED_PARTS = {
+    STOCHASTIC_VOLATILITY: "stochastic_volatility",
+    REGIME_SWITCHING: "regimes",
+    BOOTSTRAP: "bootstrap",
+}
+"""Parts that a process cannot do without, by process."""
 
 
 @dataclass(frozen=True)

@@ -28,5 +28,8 @@ VOLATILITY_START = 11
 REGIME = 12
 """One word: the regime of the step; at step 0 that of the start."""
 
+BLOCK = 13
+"""Two words: whether a new block of history begins with the step, and at which row."""
+
 ADL_START = 30
 """One word per asset: where in the list of winners a random start of auto-deleveraging begins."""

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from kernels import engines
+from kernels.mechanisms.adl import ADL_NONE
 from kernels.outcome import CHANNELS, COMPONENTS, FAILED, Layout
-from kernels.scenario import ADL_NONE, Scenario
+from kernels.scenario import GBM, NEEDED_PARTS, Scenario
 from stress.runs import Job
 
 NORMAL_95 = 1.959964
@@ -88,6 +89,13 @@ def without_part(name: str) -> Callable[[Scenario], Scenario]:
     return without
 
 
+def geometric(scenario: Scenario) -> Scenario:
+    """Geometric Brownian motion at the volatilities and the correlation of the scenario's arrays."""
+    shape = dataclasses.replace(scenario.shape, process=GBM)
+    none = dict.fromkeys((*NEEDED_PARTS.values(), "correlation"))
+    return dataclasses.replace(scenario, shape=shape, parts=scenario.parts.replace(**none))
+
+
 def switches(scenario: Scenario) -> Iterator[Switch]:
     """All mechanisms that can be switched off, in the order of a step."""
     yield Switch("imposed price shocks", with_arrays(shock=0.0))
@@ -104,8 +112,11 @@ def switches(scenario: Scenario) -> Iterator[Switch]:
     yield Switch("isolated positions", nobody_isolated)
     for channel, name in enumerate(CHANNELS):
         yield Switch(name.replace("_", " "), without_channel(channel))
+    process = NEEDED_PARTS.get(scenario.shape.process)
+    if process:
+        yield Switch(process.replace("_", " "), geometric)
     for part in dataclasses.fields(scenario.parts):
-        if part.name != "account":
+        if part.name not in ("account", process):
             yield Switch(part.name.replace("_", " "), without_part(part.name))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kernels.mechanisms.account import Account
 from kernels.scenario import (
+    BOOTSTRAP,
     GBM,
     JUMP_DIFFUSION,
     MAX_GROUP,
@@ -25,6 +26,7 @@ from stress.compile import (
     accounts,
     books,
     exogenous,
+    history,
     margin,
     marks,
     overlays,
@@ -46,6 +48,7 @@ PROCESSES = {
     "jump_diffusion": JUMP_DIFFUSION,
     "stochastic_vol": STOCHASTIC_VOLATILITY,
     "regime_switching": REGIME_SWITCHING,
+    "bootstrap": BOOTSTRAP,
 }
 
 WINDOW_SECONDS = 12 * 60
@@ -63,8 +66,12 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    parts = Parts(account=account(config, shape), adl=winners.part(config, shape), **processes.parts(config))
-    return Scenario(shape, ScenarioArrays(**arrays), parts)
+    parts = processes.parts(config)
+    if config.dynamics.kind == "bootstrap":
+        found, parts["bootstrap"] = history.compiled(config)
+        arrays |= found
+    held = Parts(account=account(config, shape), adl=winners.part(config, shape), **parts)
+    return Scenario(shape, ScenarioArrays(**arrays), held)
 
 
 def account(config: RunConfig, shape: ScenarioShape) -> Account | None:

@@ -22,6 +22,7 @@ from stress.config.base import (
     Truth,
 )
 from stress.config.correlation import CorrelationField
+from stress.config.table import FileField
 
 
 class Gbm(Strict):
@@ -123,6 +124,37 @@ class RegimeSwitching(Strict):
     """Drift of the log price in a year, by asset; zero where not named."""
 
 
+class VolatilityFilter(Strict):
+    """Volatility that clusters as in the history, and goes on to do so along a path of its own."""
+
+    half_life: Duration
+    """Half-life of the exponentially weighted mean of squared returns."""
+    start: Literal["stated", "last"] = "stated"
+    """Where a path's own volatility begins: as stated, or where the history ends."""
+
+
+class Bootstrap(Strict):
+    """A stationary bootstrap: blocks of random length out of a history of returns, all assets together."""
+
+    kind: Literal["bootstrap"]
+    file: FileField
+    """Log returns as plain numbers: a column for each asset, a row for each step, the latest last.
+    A column `time` may stand beside them."""
+    interval: Duration
+    """Time from row to row; it must be the run's step."""
+    mean_block: Duration
+    """How long a block of history is, on average."""
+    volatility: Literal["stated", "history"] = "stated"
+    """Whether returns are scaled to the assets' stated volatilities, or are as large as they were."""
+    mean: Literal["removed", "kept"] = "removed"
+    """Whether the mean return of the history is taken away."""
+    filter: VolatilityFilter | None = None
+    """Divide returns by the volatility of their time, and multiply by that of the path; none by default."""
+    drift: dict[str, Percentage] = {}
+    """Drift of the log price in a year, by asset; zero where not named."""
+
+
 Dynamics = Annotated[
-    Gbm | StudentT | JumpDiffusion | StochasticVol | RegimeSwitching, Field(discriminator="kind")
+    Gbm | StudentT | JumpDiffusion | StochasticVol | RegimeSwitching | Bootstrap,
+    Field(discriminator="kind"),
 ]

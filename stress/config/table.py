@@ -157,7 +157,7 @@ def read(found: Input, required: Collection[str], optional: Collection[str] = ()
             why = f"needed are {', '.join(required)}"
             problems.append(Problem(at, "", f"column {quoted(name)} is missing", why))
     if not problems and not rows:
-        problems.append(Problem(at, "", "there are no rows", "a file of positions holds one at least"))
+        problems.append(Problem(at, "", "there are no rows", "it must hold one at least"))
     for row, line in zip(rows, lines[1:], strict=True):
         if len(row) != len(names) and len(problems) < MOST_PROBLEMS:
             what = f"the row has {len(row)} cells"

@@ -1,5 +1,7 @@
 """Exogenous returns: what goes into them."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +12,10 @@ from kernels.mechanisms.exogenous.memory_numpy import Memory
 from kernels.mechanisms.exogenous.step_numpy import jumps, mixing_edges, scale, step
 from kernels.parts.normal.normal_numpy import normal
 from kernels.parts.philox.philox_numpy import words
-from kernels.scenario import GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
+from kernels.scenario import BOOTSTRAP, GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
 from stress.compile import compile_config
 from stress.compile.exogenous import count_thresholds, mixing_table
+from stress.compile.history import weighted
 from stress.config import load
 from tests.scenarios import quiet
 
@@ -158,3 +161,90 @@ def test_correlation_overlay_takes_the_place_of_all_others(root):
     assert level[2] == pytest.approx([-0.4, -0.4])
     assert level[3] == pytest.approx(level[1])
     assert level[4:] == pytest.approx(np.tile([0.8, 0.2], (26, 1)))
+
+
+HISTORY = "kind: bootstrap, file: returns.csv, interval: 60s, mean_block: 5m"
+
+
+def rows_of(scenario, memory, n, paths=PATHS):
+    step(scenario, 7, paths, n, np.ones(2), memory)
+    return memory.row
+
+
+def test_blocks_of_history(root):
+    """A path goes on row by row, begins anew where its word says so, and comes round at the end."""
+    scenario = compile_config(load(root / "tests/configs/small.yaml", [f"dynamics={{{HISTORY}}}"]))
+    part, memory, alone = scenario.parts.bootstrap, Memory(), Memory()
+    assert part.returns.shape == (120, 2)
+    assert part.block[0] == pytest.approx(2**32 / 5, abs=1)
+    begun = 0
+    for n in range(8):
+        word = words(7, PATHS, n, sites.BLOCK, 2).astype(np.int64)
+        before = memory.row
+        row = rows_of(scenario, memory, n)
+        begins = (word[:, 0] < 2**32 / 5) if n else np.ones(64, bool)
+        assert np.array_equal(row[begins], (word[:, 1] * 120 // 2**32)[begins])
+        if n:
+            assert np.array_equal(row[~begins], (before[~begins] + 1) % 120)
+            begun += begins.sum()
+        assert rows_of(scenario, alone, n, PATHS[3:4])[0] == row[3]
+    assert 0 < begun < 7 * 64
+
+
+def test_history_is_standardised(root):
+    """Mean zero and mean square one, in the order of the config's assets; scaled back as asked for."""
+    raw = np.genfromtxt(root / "tests/configs/returns.csv", delimiter=",", skip_header=2)[:, [2, 1]]
+    raw = raw - raw.mean(axis=0)
+    size = np.sqrt((raw**2).mean(axis=0))
+    stated = compile_config(load(root / "tests/configs/small.yaml", [f"dynamics={{{HISTORY}}}"]))
+    as_was = compile_config(
+        load(root / "tests/configs/small.yaml", [f"dynamics={{{HISTORY}, volatility: history}}"])
+    )
+    assert stated.parts.bootstrap.returns == pytest.approx(raw / size)
+    assert stated.arrays.volatility == pytest.approx(np.array([0.45, 0.75]) * np.sqrt(1 / 525600))
+    assert as_was.arrays.volatility == pytest.approx(size)
+    correlation = as_was.arrays.cholesky @ as_was.arrays.cholesky.T
+    assert correlation[0, 1] == pytest.approx(np.corrcoef(raw, rowvar=False)[0, 1], abs=1e-8)
+    returns, deviation = step(as_was, 7, PATHS, 0, np.array([1.0, 2.0]), memory := Memory())
+    assert returns == pytest.approx(raw[memory.row] * [1, 2])
+    assert deviation == pytest.approx(np.tile(size * [1, 2], (64, 1)))
+
+
+def test_filter_by_hand():
+    """The number worked in docs/methods/exogenous.md: a half-life of two rows."""
+    before, last = weighted(np.array([[2.0], [1.0]]), 0.5**0.5)
+    assert before[:, 0] == pytest.approx([1, 1.3706], abs=5e-5)
+    assert last[0] == pytest.approx(1.2733, abs=5e-5)
+
+
+def test_filtered_volatility_follows_the_path(root):
+    """What a step moved is remembered by its weight, at the path's own volatility; overlays are not."""
+    dynamics = f"{{{HISTORY}, filter: {{half_life: 10m, start: last}}}}"
+    scenario = compile_config(load(root / "tests/configs/small.yaml", [f"dynamics={dynamics}"]))
+    part, memory, decay = scenario.parts.bootstrap, Memory(), 0.5**0.1
+    assert np.mean(part.returns**2, axis=0) == pytest.approx([1, 1])
+    variance = np.tile(part.start**2, (64, 1))
+    for n in range(5):
+        level = np.array([1.0, 3.0])
+        deviation = step(scenario, 7, PATHS, n, level, memory)[1]
+        assert deviation == pytest.approx(np.sqrt(variance) * level * scenario.arrays.volatility)
+        standard = part.returns[memory.row]
+        variance = decay * variance + (1 - decay) * variance * standard**2
+
+
+def test_processes_are_refused_without_what_they_need():
+    from kernels.packing import pack
+
+    with pytest.raises(ValueError, match="needs the part bootstrap"):
+        pack(quiet(process=BOOTSTRAP), [])
+
+
+def test_the_example_history_is_what_its_tool_makes(root):
+    """It says that it is synthetic, and can be made again."""
+    text = (root / "configs/returns/synthetic.csv").read_text()
+    assert text.startswith("# SYNTHETIC")
+    known = np.loadtxt(text.splitlines()[3:], delimiter=",")
+    spec = importlib.util.spec_from_file_location("synthetic", root / "tools/synthetic_returns.py")
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert known == pytest.approx(tool.returns(), abs=1e-6)

@@ -139,6 +139,14 @@ VARIANTS = {
         "drift: {BTC: -10000%, ETH: -15000%}}}}",
         "overlays=[{kind: correlation, at: 400s, over: 5m, correlation: -0.3}]",
     ],
+    "bootstrap": [
+        "dynamics={kind: bootstrap, file: returns.csv, interval: 60s, mean_block: 5m, "
+        "drift: {BTC: 500%}}",
+    ],
+    "bootstrap with a filter": [
+        "dynamics={kind: bootstrap, file: returns.csv, interval: 60s, mean_block: 4m, "
+        "volatility: history, mean: kept, filter: {half_life: 10m, start: last}}",
+    ],
     # overlays
     "correlation": [
         "overlays=[{kind: correlation, at: 90s, over: 12m, correlation: "

@@ -155,3 +155,41 @@ def test_regimes_follow_each_other_as_stated(root, engine):
     regime = np.rint((ends[1] - ends[0]) / -(10 * 60 / (365 * 86400))).astype(int)
     for i in range(3):
         assert_share(int((regime == i + 1).sum()), N // 10, chance[i])
+
+
+BLOCKS = "kind: bootstrap, file: returns.csv, interval: 60s, mean_block: 5m"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("step", [0, 19])
+def test_every_row_of_history_is_as_likely_as_any(root, engine, step):
+    """At every step: the stationary bootstrap of Politis and Romano. Returns tell rows apart."""
+    scenario = scenario_of(root, f"{{{BLOCKS}}}")
+    known = scenario.parts.bootstrap.returns
+    apart = np.abs(returns(engine, scenario, step)[:, None] - known).sum(axis=-1)
+    assert apart.min(axis=1).max() < 1e-3
+    count = np.bincount(apart.argmin(axis=1), minlength=len(known))
+    for n in count:
+        assert_share(int(n), N, 1 / len(known))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_blocks_keep_what_hangs_together(root, engine):
+    """E[z_n z_{n+k}] = (1 - p)^k c_k, c_k the circular autocovariance: likewise of squares, which cluster."""
+    scenario = scenario_of(root, f"{{{BLOCKS}}}")
+    known = scenario.parts.bootstrap.returns[:, 0]
+    early, late = (returns(engine, scenario, n)[:, 0] for n in (5, 8))
+    goes_on = (1 - 1 / 5) ** 3
+    for power in (1, 2):
+        z = known**power
+        together = (z * np.roll(z, -3)).mean()
+        expected = goes_on * together + (1 - goes_on) * z.mean() ** 2
+        assert_mean(early**power * late**power, expected)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_filtered_history_has_the_stated_volatility(root, engine):
+    """The path's own variance is a martingale: the mean square stays at what it was at the start."""
+    one_row = BLOCKS.replace("5m", "60s")  # blocks of one row: nothing of the clusters is left in them
+    scenario = scenario_of(root, f"{{{one_row}, filter: {{half_life: 20m}}}}")
+    assert_mean(returns(engine, scenario, 12)[:, 0] ** 2, 1.0)

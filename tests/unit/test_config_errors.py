@@ -49,7 +49,7 @@ def test_every_message_belongs_to_a_file():
 @pytest.mark.parametrize("name", BAD)
 def test_every_line_has_a_place(name):
     for line in message(name).splitlines():
-        assert re.match(r"(bad/\w+|small)\.yaml(:\d+:\d+)?: ", line)
+        assert re.match(r"((bad/\w+|small)\.yaml(:\d+:\d+)?|bad/\w+\.csv:\d+(:\d+)?): ", line)
 
 
 @pytest.mark.parametrize(

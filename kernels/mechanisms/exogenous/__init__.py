@@ -2,8 +2,9 @@
 
 docs/methods/exogenous.md. Processes `gbm`, `student_t` (one chi-square scale for all assets, per
 path or per step), `jump_diffusion` (Merton: common jumps with betas, own jumps), `stochastic_vol`
-(one log-normal volatility factor for all assets) and `regime_switching` (a Markov chain over named
-regimes). What a process carries from step to step is its `Memory`, in both forms.
+(one log-normal volatility factor for all assets), `regime_switching` (a Markov chain over named
+regimes) and `bootstrap` (blocks of a history, drawn with replacement). What a process carries from step
+to step is its `Memory`, in both forms.
 """
 
 from __future__ import annotations
@@ -45,3 +46,13 @@ class Correlation:
 
     row: np.ndarray = leaf("step", "1", "row in force", np.int32)
     cholesky: np.ndarray = leaf("row regime asset asset", "1", "lower Cholesky factors")
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """A history to draw blocks from. Without a filter `decay` is 1, and the scale stays as it is."""
+
+    returns: np.ndarray = leaf("row asset", "1", "returns over their volatility, mean square one")
+    block: np.ndarray = leaf("one", "1", "words below it begin a new block", np.uint64)
+    decay: np.ndarray = leaf("one", "1", "weight of the past in a path's own variance, lambda")
+    start: np.ndarray = leaf("asset", "1", "a path's own volatility at the start over `volatility`")

@@ -20,3 +20,9 @@
 #define CORRELATION_ARRAYS(X)   \
     X(int32_t, correlation_row) \
     X(float, correlation_cholesky)
+
+#define BOOTSTRAP_ARRAYS(X)      \
+    X(float, bootstrap_returns)  \
+    X(uint64_t, bootstrap_block) \
+    X(float, bootstrap_decay)    \
+    X(float, bootstrap_start)

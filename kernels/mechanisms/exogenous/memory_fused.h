@@ -1,11 +1,13 @@
 // Processes that carry something from step to step: same statements as memory_numpy.py.
 #pragma once
 
-constexpr int SITE_VOLATILITY = 10, SITE_VOLATILITY_START = 11, SITE_REGIME = 12;
+constexpr int SITE_VOLATILITY = 10, SITE_VOLATILITY_START = 11, SITE_REGIME = 12, SITE_BLOCK = 13;
 
 struct Memory {
     float log_volatility;
     int regime;
+    int row;
+    float variance[MAX_ASSET];
 };
 
 // Multiplier of all volatilities in sixteen steps.
@@ -44,4 +46,33 @@ static inline ivec regimes(const PackedScenario& s, const Draw& draw, uvec steps
         regime[k] = memory.regime = next;
     }
     return regime;
+}
+
+// Scales of the volatility and standardised returns of sixteen steps, out of history.
+static inline void resample(const PackedScenario& s, const Draw& draw, uvec steps, Memory& memory, vec* own,
+                            vec* standard) {
+    const int n = s.n_asset, n_row = s.bootstrap_returns_rows;
+    uvec words[4];
+    draw.words(steps, SITE_BLOCK, 0, words);
+    const ivec drawn = (ivec)high_product(words[1], (uint32_t)n_row);
+    ivec row;
+    for (int k = 0; k < LANES; ++k) {
+        const int next = memory.row + 1 < n_row ? memory.row + 1 : 0;
+        row[k] = memory.row = steps[k] == 0 || words[0][k] < *s.bootstrap_block ? drawn[k] : next;
+    }
+    const float decay = *s.bootstrap_decay;
+    for (int a = 0; a < n; ++a) {
+        standard[a] = gather(s.bootstrap_returns, row * n + a);
+        float variance = steps[0] ? memory.variance[a] : s.bootstrap_start[a] * s.bootstrap_start[a];
+        if (decay == 1.0f) {
+            own[a] = splat(s.bootstrap_start[a]);
+            continue;
+        }
+        for (int k = 0; k < LANES; ++k) {
+            const float scale = root(variance), move = scale * standard[a][k];
+            own[a][k] = scale;
+            variance = fma(decay, variance, (1.0f - decay) * (move * move));
+        }
+        memory.variance[a] = variance;
+    }
 }

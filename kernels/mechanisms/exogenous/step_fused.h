@@ -2,7 +2,7 @@
 #pragma once
 
 constexpr int GBM = 0, STUDENT_T_PATH = 1, STUDENT_T_STEP = 2, JUMP_DIFFUSION = 3, STOCHASTIC_VOLATILITY = 4,
-              REGIME_SWITCHING = 5;
+              REGIME_SWITCHING = 5, BOOTSTRAP = 6;
 constexpr int SITE_NORMAL = 1, SITE_MIXING = 2, SITE_COMMON_JUMP = 3, SITE_OWN_JUMP_COUNT = 4,
               SITE_OWN_JUMP_SIZE = 5;
 constexpr int MIXING_LOWEST = -33, MIXING_BITS = 5, JUMP_COUNTS = 4;
@@ -59,6 +59,11 @@ static inline void draw_returns(const PackedScenario& s, const Draw& draw, int f
                                 Returns& r) {
     const int n = s.n_asset;
     const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
+    if (s.process == BOOTSTRAP) {
+        r.deviation = splat(1.0f);
+        resample(s, draw, steps, memory, r.own, r.move);
+        return;
+    }
     vec z[MAX_ASSET + 3];
     uvec words[4];
     for (int block = 0; block * 4 < n; ++block) {

@@ -3,10 +3,11 @@
 import numpy as np
 
 from kernels import sites
-from kernels.mechanisms.exogenous.memory_numpy import regime, volatility_factor
+from kernels.mechanisms.exogenous.memory_numpy import regime, resampled, volatility_factor
 from kernels.parts.normal.normal_numpy import normal, tail
 from kernels.parts.philox.philox_numpy import words
 from kernels.scenario import (
+    BOOTSTRAP,
     JUMP_DIFFUSION,
     REGIME_SWITCHING,
     STOCHASTIC_VOLATILITY,
@@ -80,6 +81,10 @@ def step(scenario, seed, path, step, volatility, memory=None):
     returns   : returns [path, asset], standard deviation of the step's return [path, asset]
     """
     arrays = scenario.arrays
+    if scenario.shape.process == BOOTSTRAP:
+        factor, standard = resampled(scenario.parts.bootstrap, memory, seed, path, step)
+        deviation = factor * (arrays.volatility * volatility)
+        return arrays.drift + deviation * standard, deviation
     z = normal(words(seed, path, step, sites.NORMAL, scenario.shape.n_asset))
     factor, state = scale(scenario, seed, path, step)[:, None], None
     if scenario.shape.process == STOCHASTIC_VOLATILITY:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from stress import units
 from stress.config.check.draft import Draft, Finding, adds_up, repeated, undefined
 from stress.config.correlation import Correlation
-from stress.config.dynamics import JumpDiffusion, RegimeSwitching
+from stress.config.dynamics import Bootstrap, JumpDiffusion, RegimeSwitching
 from stress.config.origin import Path
 from stress.config.overlay import CorrelationOverlay
 from stress.errors import quoted, suggest
@@ -26,6 +27,23 @@ def dynamics(draft: Draft) -> Iterator[Finding]:
             yield from undefined(("dynamics", "common", "betas"), found.common.betas, draft.assets, "asset")
     if isinstance(found, RegimeSwitching):
         yield from regimes(found, draft)
+    if isinstance(found, Bootstrap):
+        yield from bootstrap(found, draft)
+
+
+def bootstrap(found: Bootstrap, draft: Draft) -> Iterator[Finding]:
+    """Rows as long as steps, blocks of whole rows, and no other correlation than the history's."""
+    if found.mean_block < found.interval:
+        why = f"a row is {units.DURATION.format(found.interval)}"
+        yield ("dynamics", "mean_block"), "is shorter than a row of the history", why, ""
+    if draft.run is not None and abs(found.interval - draft.run.step) > 1e-9 * draft.run.step:
+        step = units.DURATION.format(draft.run.step)
+        why = "every step takes one row"
+        yield ("dynamics", "interval"), f"is not the run's step, {step}", why, "Make one the other."
+    for index, overlay in draft.overlays.items():
+        if isinstance(overlay, CorrelationOverlay):
+            why = "resampled returns are correlated as they were"
+            yield ("overlays", index), "a correlation cannot be imposed on a history", why, ""
 
 
 def regimes(found: RegimeSwitching, draft: Draft) -> Iterator[Finding]:
