@@ -1,12 +1,14 @@
 """The cascade: rounds of forced flow in one step."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import outcome
-from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE
+from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE, step_numpy
 from kernels.mechanisms.cascade.step_numpy import run
 from tests.scenarios import ENGINES, LIMIT, LONG, SHORT, mass, quiet, simulate, uniform
 
@@ -59,6 +61,28 @@ def test_flow_is_bounded_and_accounted_for(gain, shock, alpha, limit):
     assert end.q[0, 0] == pytest.approx(-flow / DEPTH)
     assert end.rounds[0] <= MAX_ROUNDS
     assert end.frontier[0, LONG, 0] >= shock
+
+
+@given(
+    st.tuples(st.floats(0.1, 3.0), st.floats(0.1, 3.0)),
+    st.floats(0.005, 0.1),
+    st.floats(0.2, 1.5),
+    st.floats(-0.05, 0.05),
+    st.sampled_from([LONG, SHORT]),
+)
+@settings(max_examples=80, deadline=None)
+def test_jumps_stay_below_what_plain_rounds_reach(gain, shock, alpha, q, side):
+    """Books that stiffen and that give way, at rest or displaced either way; marks of two venues."""
+    forced = {(0, side, 0, v, 0): uniform(gain[v] * DEPTH * 100) for v in range(2)}
+    weight = np.array([[[0.8, 0.2], [0.4, 0.6]]])
+    scenario = quiet(n_venue=2, depth=DEPTH, alpha=alpha, band=0.8, mark_weight=weight, forced=forced)
+    start = -shock if side == LONG else shock
+    end = cascade(scenario, start, 15 * DEPTH, q=q)
+    with mock.patch.multiple(step_numpy, FIRST_JUMP=10**9, MAX_ROUNDS=10**5, TOLERANCE=1e-10):
+        limit = cascade(scenario, start, 15 * DEPTH, q=q)
+    assert limit.converged[0]
+    assert (end.flow <= limit.flow * (1 + 1e-9) + 1e-3).all()
+    assert (end.frontier <= limit.frontier + 1e-9).all()
 
 
 @given(st.floats(0.01, 1.0), st.floats(0.001, 0.2), st.floats(0.1, 1.0))

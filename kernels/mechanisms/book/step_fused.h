@@ -11,6 +11,7 @@ struct Book {
     ivec limited;                        // has a hard end
     vec refill, snap;
     bool steep, any_limited;
+    bool gives;  // some book gives way with displacement
     bool alike;  // one shape and one band
 };
 
@@ -37,6 +38,7 @@ static inline Book make_book(const PackedScenario& s, int a, ivec listed) {
     b.refill = load(s.refill, a);
     b.snap = b.alpha * SNAP;
     b.steep = any(steep);
+    b.gives = any(b.alpha > 1.0f);
     b.any_limited = any(b.limited);
     b.alike = one_value(b.alpha, listed) && one_value(b.band, listed);
     return b;

@@ -19,15 +19,15 @@ DUST = 1.0
 MATERIAL = 0.01
 """Steps that force more than this share of an asset's depth count for the branching ratio."""
 
-# Acceleration, Eq. (5): only where one side is forced, nothing is capped and no bin's edge is crossed.
-FIRST_JUMP = 3
+# Acceleration, Eqs. (5)-(7): only where one side is forced and nothing is capped.
+FIRST_JUMP = 2
 """Round after which a cascade may jump ahead along its own flow."""
 
-JUMP_EVERY = 2
-"""Plain rounds from one try to the next: two of them show the ratio again."""
+STRIDE = 0.9
+"""Share of the flow expected to come that a jump tries: one that goes too far is cut back too far."""
 
-SIGNIFICANT = 1e-3
-"""Venues with less than this share of the largest new flow do not decide how far a jump goes."""
+LONGEST_STRIDE = 10.0
+"""Most that a jump tries, in flows of the next round."""
 
 SLACK = 1e-6
 """Rounding allowed, as a share of a market's cumulative notional, when a jump is checked."""

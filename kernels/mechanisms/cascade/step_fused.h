@@ -6,8 +6,8 @@
 #pragma once
 
 constexpr float TOLERANCE = 2e-3f, FIRST_RATIO = 0.5f, MAX_RATIO = 0.999f, MATERIAL = 0.01f;
-constexpr float SIGNIFICANT = 1e-3f, SLACK = 1e-6f, DUST = 1.0f;
-constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 3, JUMP_EVERY = 2;
+constexpr float STRIDE = 0.9f, LONGEST_STRIDE = 10.0f, SLACK = 1e-6f, DUST = 1.0f;
+constexpr int MAX_ROUNDS = 256, FIRST_JUMP = 2;
 
 struct Cascade {
     // what the rounds start from
@@ -29,9 +29,8 @@ struct Cascade {
     vec flow[2], wanted[2], frontier[2], q;
     vec reached[2];  // cumulative notional at the frontiers
     vec assumed[2];  // flow that the marks at hand stand for: executed, or jumped to
-    vec last;        // new flow of the round before
     float fundamental, first, previous, ratio;
-    int rounds, tried;
+    int rounds;
     bool converged, jumped;
 };
 
@@ -49,9 +48,8 @@ static inline vec forced_now(const PackedScenario& s, Cascade& c, int side) {
 static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     for (int side = 0; side < 2; ++side) c.flow[side] = c.wanted[side] = c.assumed[side] = zero;
-    c.last = zero;
     c.converged = c.jumped = false;
-    c.rounds = c.tried = 0;
+    c.rounds = 0;
     c.previous = 0.0f;
     c.ratio = FIRST_RATIO;
     bool some = false;
@@ -74,9 +72,12 @@ static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displ
     return mark(c.fundamental, displaced, c.mark_weight, s.n_venue);
 }
 
-// Frontiers of one side after marks.
+// Distances of one side at marks, and its frontiers after them.
+static inline vec distances(const Cascade& c, int side, vec marked) {
+    return side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked;
+}
 static inline vec reached_by(const Cascade& c, int side, vec marked) {
-    return maximum(side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked, c.frontier[side]);
+    return maximum(distances(c, side, marked), c.frontier[side]);
 }
 
 // Let a cascade that has come to its end go on: others have bought or sold, `extra`, since.
@@ -84,9 +85,8 @@ static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     move(c, c.extra + (c.flow[SHORT] - c.flow[LONG]));
     const vec marked = marked_at(s, c, displacement(*c.book, c.q));
-    c.last = zero;
     c.converged = c.jumped = false;
-    c.rounds = c.tried = 0;
+    c.rounds = 0;
     c.previous = 0.0f;
     c.ratio = FIRST_RATIO;
     for (int side = 0; side < 2; ++side) {
@@ -98,41 +98,48 @@ static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
     }
 }
 
-// A lower bound on all flow of one side still to come, along the last two rounds, Eq. (5).
-static inline vec jump(const Cascade& c, vec displaced, vec fresh, float sign) {
-    const ivec matter = c.last > SIGNIFICANT * lane_max(c.last);
-    const vec ratio = fresh / select(matter, c.last, splat(1.0f));
-    const float low = minimum(lane_min(select(matter, ratio, splat(1e30f))), MAX_RATIO);
-    const float high = minimum(lane_max(select(matter, ratio, splat(0.0f))), MAX_RATIO);
+// Displacements on the way to consumption `far` lie beyond a line, Eq. (6): its end. `sign`: where to.
+static inline vec least_displacement(const Cascade& c, vec displaced, vec far, float sign) {
     const Book& b = *c.book;
-    const vec far = fma(fresh * (sign * (high / (1.0f - high))), c.inverse_depth, c.q);
-    const vec now_x = minimum(absolute(displaced), b.band);
-    const vec far_x = minimum(absolute(displacement(b, far)), b.band);
-    const vec slope = fma(b.rest + b.rest, now_x, b.alpha) / fma(b.rest + b.rest, far_x, b.alpha);
-    const float rho = minimum(lane_min(slope), 1.0f) * low;
-    return fresh * (rho / (1.0f - rho));
+    const vec chord = displacement(b, far);
+    const ivec returns = sign * c.q < 0.0f;
+    if (!b.gives && !any(returns)) return chord;
+    const ivec steepest_at_rest = returns & (b.alpha > 1.0f);
+    const vec x = select(steepest_at_rest, splat(0.0f), minimum(absolute(displaced), b.band));
+    const vec tangent = displaced + (far - c.q) / fma(b.rest + b.rest, x, b.alpha);
+    return sign * minimum(sign * tangent, sign * chord);
 }
 
-// Try to go on from where the last rounds point to. False, and nothing changed, where an edge of the
-// tables would be crossed or the bound does not hold.
-static inline bool try_jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec fresh) {
+// Go on along the flow of the next round, as far as bounds allow, Eqs. (5)-(7). False where that is nowhere.
+static inline bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked) {
     const float sign = side == LONG ? -1.0f : 1.0f;
-    const vec ahead = c.flow[side] + jump(c, displaced, fresh, sign);
-    if (above(ahead, c.limit[side])) return false;
-    const vec q = c.q;
-    const float fundamental = c.fundamental;
-    move(c, fma(splat(sign), ahead, c.extra));
-    const vec far = reached_by(c, side, marked_at(s, c, displacement(*c.book, c.q)));
-    c.q = q;
-    c.fundamental = fundamental;
-    if (above(c.bins[side].end, far) != ALL_LANES) return false;
+    const vec zero = splat(0.0f), one = splat(1.0f);
+    const vec next = maximum(minimum(c.wanted[side], c.limit[side]) - c.flow[side], zero);
+    const float ratio = minimum(lane_sum(next) / c.previous, MAX_RATIO);
+    const vec stride = next * minimum(STRIDE / (1.0f - ratio), LONGEST_STRIDE);
+
+    const vec ahead = c.flow[side] + stride;
+    const vec net = fma(splat(sign), ahead, c.extra);
+    const float fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
+    const vec q = fma(net, c.inverse_depth, c.start_q);
+    const vec moved = least_displacement(c, displaced, q, sign);
+    const vec reached = reached_by(c, side, mark(fundamental, moved, c.mark_weight, s.n_venue));
+    // Marks short of a frontier come up to it only on the way: it is taken to stay.
+    const vec frontier = c.frontier[side], end = c.bins[side].end;
+    const vec far = select(distances(c, side, marked) < frontier, frontier, reached);
     const vec total = forced_in_bins(c.bins[side], far);
-    const vec forced = maximum(total - c.base[side], splat(0.0f));
-    if (above(ahead - SLACK * total, forced)) return false;
-    c.frontier[side] = far;
-    c.reached[side] = total;
-    c.wanted[side] = forced;
-    c.assumed[side] = ahead;
+    const vec rest = minimum(maximum(total - c.base[side], zero), c.limit[side]) - ahead;
+
+    const ivec overtakes = rest < -SLACK * total;
+    const ivec leaves = far > end;
+    const vec within = select(overtakes, next / select(overtakes, next - rest, one), one);
+    const vec inside = select(leaves, (end - frontier) / select(leaves, far - frontier, one), one);
+    const vec share = splat(lane_min(minimum(within, inside)));
+    if (!above(share, zero)) return false;
+    c.frontier[side] = fma(share, far - frontier, frontier);
+    c.reached[side] = fma(share, total - c.reached[side], c.reached[side]);
+    c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);
+    c.assumed[side] = fma(share, stride, c.flow[side]);
     return true;
 }
 
@@ -176,30 +183,26 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
     c.previous = total;
     // A cap that begins to bind makes flow drop at once; what goes on elsewhere does not.
     const float ratio = capped ? maximum(FIRST_RATIO, c.ratio) : c.ratio;
-    if (!above(largest * (ratio / (1.0f - ratio)), c.tolerance)) {
+    // After a jump the new flow is no more than a bound.
+    if (!c.jumped && !above(largest * (ratio / (1.0f - ratio)), c.tolerance)) {
         c.converged = true;
         if (capped) see_who_waits(s, c);
         return false;
     }
     if (c.rounds == MAX_ROUNDS) return false;
-    const bool free = !c.jumped && c.rounds >= FIRST_JUMP && c.rounds - c.tried >= JUMP_EVERY;
+    const bool free = !c.jumped && c.rounds >= FIRST_JUMP && !capped && !(c.thinned[LONG] | c.thinned[SHORT]);
     c.jumped = false;
     const vec displaced = displacement(*c.book, c.q);
-    if (free && !capped && !(c.thinned[LONG] | c.thinned[SHORT])) {
-        const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
-        if (sells != buys) {
-            c.tried = c.rounds;
-            c.jumped = try_jump(s, c, sells ? LONG : SHORT, displaced, fresh);
-        }
-    }
-    c.last = fresh;
-    if (c.jumped) return true;
     const vec marked = marked_at(s, c, displaced);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         c.frontier[side] = reached_by(c, side, marked);
         c.reached[side] = forced_now(s, c, side);
         c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);
+    }
+    if (free) {
+        const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
+        if (sells != buys) c.jumped = jump(s, c, sells ? LONG : SHORT, displaced, marked);
     }
     return true;
 }

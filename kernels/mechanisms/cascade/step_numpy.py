@@ -4,22 +4,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.mechanisms.book.step_numpy import band_or_zero, displacement
+from kernels.mechanisms.book.step_numpy import displacement
 from kernels.mechanisms.cascade import (
     DUST,
     FIRST_JUMP,
     FIRST_RATIO,
-    JUMP_EVERY,
+    LONGEST_STRIDE,
     MAX_RATIO,
     MAX_ROUNDS,
-    SIGNIFICANT,
     SLACK,
+    STRIDE,
     TOLERANCE,
 )
 from kernels.mechanisms.liquidation import LONG, SHORT
-from kernels.mechanisms.liquidation.step_numpy import distance, forced_total
+from kernels.mechanisms.liquidation.step_numpy import along_bin, bin_end, distance, forced_total
 from kernels.mechanisms.mark.step_numpy import mark
-from kernels.parts.table.table_numpy import locate
 
 
 @dataclass
@@ -65,32 +64,47 @@ class Rounds:
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
         total = forced_total(self.arrays, self.asset[at], frontier, self.survival[at])
-        return np.maximum(total - self.base[at], 0.0), total
+        return np.maximum(total - self.base[at], 0.0)
 
-    def jump(self, at, flow, new, previous):
-        """A lower bound on all flow still to come along the last two rounds, Eq. (5).
+    def jump(self, at, flow, frontier, previous, limit):
+        """How far along the flow of the next round nothing overtakes what it forces, Eqs. (5)-(7).
 
-        If every venue's new flow was at least rho times the one before, and slopes only fall by gamma
-        on the way, what is still to come is at least new x gamma rho / (1 - gamma rho), venue by venue.
+        flow, limit: [at, side, venue], where one side is forced; previous: [at], new flow of this round
+        frontier   : [at, side, venue], after the marks of `flow`
+        returns    : share of the way [at, 1, 1], and where it leads: flow and frontiers
         """
-        rho, highest = ratios(new, previous)
+        forced = np.minimum(self.forced(at, frontier), limit)
+        side = (flow > DUST).any(axis=2, keepdims=True)
+        following = np.where(side, np.maximum(forced - flow, 0.0), 0.0)
+        ratio = np.minimum(following.sum(axis=(1, 2)) / previous, MAX_RATIO)
+        stride = np.minimum(STRIDE / (1 - ratio), LONGEST_STRIDE)
+        ahead = flow + following * stride[:, None, None]
+
+        fundamental, far_q = self.move(at, ahead)
+        far_marks = mark(fundamental, self.least_displacement(at, flow, far_q), self.weight[at])
+        reached = np.maximum(distance(far_marks, self.offset[at]), frontier)
+        # Marks short of a frontier come up to it only on the way: it is taken to stay.
+        far = np.where(self.reach(at, flow) < frontier, frontier, reached)
+        far_total = along_bin(self.arrays, self.asset[at], frontier, far)
+        rest = np.minimum(np.maximum(far_total - self.base[at], 0.0), limit) - ahead
+
+        overtakes, end = rest < -SLACK * far_total, bin_end(frontier)
+        within = np.where(overtakes, following / np.where(overtakes, following - rest, 1.0), 1.0)
+        leaves = far > end
+        inside = np.where(leaves, (end - frontier) / np.where(leaves, far - frontier, 1.0), 1.0)
+        share = np.minimum(within, inside).min(axis=(1, 2), keepdims=True)
+        return share, ahead, far
+
+    def least_displacement(self, at, flow, far):
+        """End of a line that displacements on the way to consumption `far` lie beyond, Eq. (6)."""
         _, q = self.move(at, flow)
-        far = self.move(at, flow + new * (highest / (1 - highest))[:, None, None])[1]
-        now, later = (np.abs(displacement(x, self.alpha[at], self.band[at])) for x in (q, far))
-        edge = np.where(np.isfinite(self.band[at]), band_or_zero(self.band[at]), np.inf)
-        slope = [self.alpha[at] + 2 * (1 - self.alpha[at]) * np.minimum(x, edge) for x in (now, later)]
-        gamma = np.minimum(slope[0] / slope[1], 1.0).min(axis=1)
-        rho = gamma * rho
-        return new * (rho / (1 - rho))[:, None, None]
-
-
-def ratios(new, previous):
-    """Smallest and largest ratio of successive flows over the venues that matter: [n] each."""
-    matter = previous > SIGNIFICANT * previous.max(axis=(1, 2), keepdims=True)
-    ratio = new / np.where(matter, previous, 1.0)
-    low = np.where(matter, ratio, np.inf).min(axis=(1, 2))
-    high = np.where(matter, ratio, 0.0).max(axis=(1, 2))
-    return np.minimum(low, MAX_RATIO), np.minimum(high, MAX_RATIO)
+        alpha, band = self.alpha[at], self.band[at]
+        now, chord = displacement(q, alpha, band), displacement(far, alpha, band)
+        sign = np.where(far < q, -1.0, 1.0)
+        returns = sign * q < 0
+        x = np.where(returns & (alpha > 1), 0.0, np.minimum(np.abs(now), band))
+        tangent = now + (far - q) / (alpha + 2 * (1 - alpha) * x)
+        return np.where(returns | (alpha > 1), sign * np.minimum(sign * tangent, sign * chord), chord)
 
 
 def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, offset, extra, flow=None):
@@ -113,13 +127,12 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
     )  # fmt: skip
     # Flow that the marks at hand stand for: executed, or jumped to.
     assumed = np.zeros_like(base) if flow is None else flow.copy()
-    last, total, ratio = np.zeros_like(base), np.zeros(n), np.full(n, FIRST_RATIO)
-    jumped, tried = np.zeros(n, bool), np.zeros(n, int)
+    total, ratio, jumped = np.zeros(n), np.full(n, FIRST_RATIO), np.zeros(n, bool)
     at = np.arange(n)
     if flow is not None:
         end.frontier = np.maximum(end.frontier, rounds.reach(at, flow))
     for number in range(1, MAX_ROUNDS + 1):
-        wanted, _ = rounds.forced(at, end.frontier[at])
+        wanted = rounds.forced(at, end.frontier[at])
         flow = np.minimum(wanted, limit[at])
         new = np.maximum(flow - assumed[at], 0.0)
         end.flow[at], end.wanted[at], end.rounds[at] = flow, wanted, number
@@ -139,7 +152,8 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
         binding = (wanted > flow).any(axis=(1, 2))
         expected = np.where(binding, np.maximum(ratio[at], FIRST_RATIO), ratio[at])
         still = pushed * (expected / (1 - expected))[:, None, None]
-        done = (still <= TOLERANCE * depth[at][:, None, :]).all(axis=(1, 2))
+        # After a jump the new flow is no more than a bound.
+        done = (still <= TOLERANCE * depth[at][:, None, :]).all(axis=(1, 2)) & ~jumped[at]
         end.converged[at[done]] = True
         capped = done & binding
         if capped.any():
@@ -147,32 +161,21 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
             some, waits = at[capped], (wanted > flow)[capped]
             last_marks = np.maximum(end.frontier[some], rounds.reach(some, flow[capped]))
             end.frontier[some] = np.where(waits, last_marks, end.frontier[some])
-            end.wanted[some] = np.where(waits, rounds.forced(some, end.frontier[some])[0], wanted[capped])
+            end.wanted[some] = np.where(waits, rounds.forced(some, end.frontier[some]), wanted[capped])
         # At the cap the frontiers stay where they were last executed: the rest is next step's flow.
         if done.all() or number == MAX_ROUNDS:
             break
         keep = ~done
-        at, flow, new, wanted = at[keep], flow[keep], new[keep], wanted[keep]
+        at, flow, wanted = at[keep], flow[keep], wanted[keep]
         one_sided = (flow > DUST).any(axis=2).sum(axis=1) == 1
         free = one_sided & (wanted == flow).all(axis=(1, 2)) & ~(jumped | rounds.thinned)[at]
-        trying = free & (number >= FIRST_JUMP) & (number - tried[at] >= JUMP_EVERY)
-        previous, last[at] = last[at], new
         assumed[at], jumped[at] = flow, False
-        reached = np.empty_like(flow)
-        plain = ~trying
-        if trying.any():
-            some = at[trying]
-            tried[some] = number
-            ahead = flow[trying] + rounds.jump(some, flow[trying], new[trying], previous[trying])
-            far = np.maximum(end.frontier[some], rounds.reach(some, ahead))
-            forced, cumulative = rounds.forced(some, far)
-            same_bins = (locate(far)[0] == locate(end.frontier[some])[0]).all(axis=(1, 2))
-            within = (forced >= ahead - SLACK * cumulative).all(axis=(1, 2))
-            fits = (ahead <= limit[some]).all(axis=(1, 2))
-            good = same_bins & within & fits
-            assumed[some[good]], jumped[some[good]] = ahead[good], True
-            reached[trying] = far
-            plain[np.nonzero(trying)[0][~good]] = True
-        reached[plain] = rounds.reach(at[plain], flow[plain])
-        end.frontier[at] = np.maximum(end.frontier[at], reached)
+        end.frontier[at] = np.maximum(end.frontier[at], rounds.reach(at, flow))
+        if number >= FIRST_JUMP and free.any():
+            some, flow = at[free], flow[free]
+            frontier = end.frontier[some]
+            share, ahead, far = rounds.jump(some, flow, frontier, total[some], limit[some])
+            end.frontier[some] = frontier + share * (far - frontier)
+            assumed[some] = flow + share * (ahead - flow)
+            jumped[some] = share[:, 0, 0] > 0
     return end

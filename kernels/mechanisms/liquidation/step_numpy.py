@@ -56,6 +56,20 @@ def forced_total(arrays, asset, reached, survival):
     return total
 
 
+def along_bin(arrays, asset, reached, far):
+    """The same up to `far`, if it went on as within the bin of `reached`; nobody deleveraged."""
+    pick = np.ix_(asset, np.arange(reached.shape[1]), np.arange(reached.shape[2]))
+    index, _ = locate(reached)
+    fraction = (far - EDGES[index]) / (EDGES[index + 1] - EDGES[index])
+    within = amount(arrays.forced_total[(*pick, index)], arrays.forced_total[(*pick, index + 1)], fraction)
+    return np.where(reached < EDGES[-1], within, arrays.forced_total[(*pick, -1)])
+
+
+def bin_end(reached):
+    """Where the bin of a distance ends; beyond the table nothing does."""
+    return np.where(reached < EDGES[-1], EDGES[locate(reached)[0] + 1], np.inf)
+
+
 def executed_total(arrays, asset, executed, survival):
     """The same up to executed frontiers that differ by group: USD [n, side, venue].
 
