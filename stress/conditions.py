@@ -22,7 +22,8 @@ def conditional_on(config: RunConfig) -> str:
 def _event(overlay: Overlay) -> str:
     at, over = DURATION.format(overlay.at), DURATION.format(overlay.over)
     if overlay.kind == "price_shock":
-        what = f"{SHARE.format(overlay.size)} over {over} from {at}"
+        on = f"{overlay.factor} " if overlay.factor else ""
+        what = f"{on}{SHARE.format(overlay.size)} over {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else f"price shock of {what}"
     if overlay.kind == "depeg":
         what = f"{overlay.asset} off its peg by {SHARE.format(overlay.size)} over {over} from {at}"

@@ -9,10 +9,11 @@ import numpy as np
 
 from kernels.scenario import ScenarioShape
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
+from stress.config.factor import extended
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
-    from stress.config.overlay import Depeg
+    from stress.config.overlay import Depeg, PriceShock
 
 
 def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:
@@ -30,7 +31,7 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     for overlay in config.overlays:
         share = overlap(config, overlay.at, overlay.over)
         if overlay.kind == "price_shock":
-            beta = np.array([overlay.betas.get(a, 1.0) for a in shape.assets])
+            beta = shock_betas(config, overlay)
             weight = share * config.run.step / overlay.over
             shock += weight[:, None] * beta * math.log1p(overlay.size)
             continue
@@ -83,3 +84,15 @@ def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:
 def chosen(names: tuple[str, ...], some: tuple[str, ...] | None) -> np.ndarray:
     """Which of `names` are among `some`; all of them where none are named: bool."""
     return np.array([some is None or name in some for name in names])
+
+
+def shock_betas(config: RunConfig, shock: PriceShock) -> np.ndarray:
+    """Log return of every asset per log return imposed, Eq. (11) of docs/methods/exogenous.md: [asset]."""
+    assets, default = tuple(config.assets), np.ones(len(config.assets))
+    if shock.factor is not None:
+        factor, at = config.factors[shock.factor], len(assets) + list(config.factors).index(shock.factor)
+        correlation = extended(config.correlation_matrix(), assets, config.factors)[at, : len(assets)]
+        volatility = np.array([asset.volatility for asset in config.assets.values()])
+        default = correlation * volatility / factor.volatility
+        default = np.array([factor.betas.get(a, beta) for a, beta in zip(assets, default, strict=True)])
+    return np.array([shock.betas.get(a, beta) for a, beta in zip(assets, default, strict=True)])

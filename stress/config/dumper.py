@@ -44,7 +44,12 @@ def physics_sha256(config: RunConfig) -> str:
     """
     data = _without_paths(config.model_dump(mode="json", by_alias=True, exclude=PRESENTATION))
     data["run"] = {key: value for key, value in data["run"].items() if key not in PRESENTATION_OF_RUN}
-    for named in (*data["assets"].values(), *data["venues"].values(), *data["overlays"]):
+    for named in (
+        *data["assets"].values(),
+        *data["venues"].values(),
+        *data["overlays"],
+        *data["factors"].values(),
+    ):
         del named["name"]
     return hashlib.sha256(_yaml(data).encode()).hexdigest()
 

@@ -32,8 +32,10 @@ class PriceShock(Strict):
     """How long it takes."""
     size: Return
     """Simple return of an asset with beta 1; the log return of an asset is beta x ln(1 + size)."""
+    factor: str | None = None
+    """The factor that moves by `size`; by default the assets are moved themselves."""
     betas: dict[str, Number] = {}
-    """Beta by asset; 1 where not named."""
+    """Beta by asset; where not named 1, or the factor's."""
 
 
 class VolatilityOverlay(Strict):

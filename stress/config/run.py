@@ -12,6 +12,7 @@ from stress.config.base import Bounds, Duration, PartShare, SchemaVersion, Stric
 from stress.config.book import Book, Books
 from stress.config.correlation import CorrelationField
 from stress.config.dynamics import Dynamics
+from stress.config.factor import Factor
 from stress.config.origin import Origin, Source
 from stress.config.overlay import Overlay
 from stress.config.table import File, Input
@@ -19,7 +20,7 @@ from stress.config.tier import MOST_TIERS, Mix, Tier
 from stress.config.venue import Venue
 from stress.errors import CompileError, ConfigError, Problem
 
-MOST_ASSETS = MOST_VENUES = 16
+MOST_ASSETS = MOST_VENUES = MOST_FACTORS = 16
 
 
 class About(Strict):
@@ -85,6 +86,8 @@ class RunConfig(Strict):
     """One number for all pairs of assets, or a matrix."""
     assets: dict[str, Asset] = Field(min_length=1, max_length=MOST_ASSETS)
     """Underlyings: each inline, or the path of a file that holds one; at most sixteen."""
+    factors: dict[str, Factor] = Field(default={}, max_length=MOST_FACTORS)
+    """Risk factors without books, on which shocks can be put; at most sixteen."""
     venues: dict[str, Venue] = Field(min_length=1, max_length=MOST_VENUES)
     """Venues: each inline, or the path of a file that holds one; at most sixteen."""
     books: Books

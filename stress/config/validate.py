@@ -16,6 +16,7 @@ from stress.config.book import Books
 from stress.config.check import Draft
 from stress.config.correlation import CorrelationField
 from stress.config.dynamics import Dynamics
+from stress.config.factor import Factor
 from stress.config.origin import Origin, Path
 from stress.config.overlay import Overlay
 from stress.config.run import Measures, Run, RunConfig
@@ -34,7 +35,7 @@ SECTIONS = {
     "books": Books,
     "measures": Measures,
 }
-NAMED = {"assets": Asset, "venues": Venue, "mixes": Mix}
+NAMED = {"assets": Asset, "factors": Factor, "venues": Venue, "mixes": Mix}
 LISTED = {"tiers": Tier, "overlays": Overlay}
 
 

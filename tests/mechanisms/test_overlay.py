@@ -5,6 +5,9 @@ import pytest
 
 from kernels.mechanisms.overlay.step_numpy import depth, shock, volatility
 from kernels.scenario import GBM
+from stress.compile import compile_config
+from stress.config import load
+from stress.config.factor import extended
 from tests.scenarios import ENGINES, LONG, mass, quiet, simulate
 
 
@@ -50,3 +53,63 @@ def test_depth_scales_the_impact(engine, factor):
     scenario = quiet(shock=-0.05, depth=1e8, depth_level=factor, forced={(0, LONG, 0, 0, 0): mass(1e8, 0.02)})
     outcome = simulate(engine, scenario)
     assert -100 * np.log1p(-outcome.fall[0, 0, 0]) == pytest.approx(5 + 1 / factor, rel=1e-5)
+
+
+FACTORS = (
+    "factors={SPX: {name: shares, volatility: 16%, correlations: {BTC: 0.84}}, "
+    "USD: {name: dollar, volatility: 7%, correlations: {SPX: -0.5, ETH: -0.2}, betas: {BTC: -3}}}"
+)
+
+
+def shocked(root, event, *more):
+    """The small config with one shock on a factor, and no other event."""
+    event = f"overlays=[{{kind: price_shock, at: 1m, over: 10m, {event}}}]"
+    return compile_config(load(root / "tests/configs/small.yaml", [FACTORS, event, *more]))
+
+
+def test_a_factor_moves_assets_by_hand(root):
+    """The number worked in docs/methods/exogenous.md: shares -5%, correlation 0.84, 16% against 45% a year."""
+    moved = shocked(root, "factor: SPX, size: -5%").arrays.shock.sum(axis=0)
+    assert moved[0] == pytest.approx(-0.121180, abs=5e-7)
+    assert np.expm1(moved[0]) == pytest.approx(-0.1141, abs=5e-5)
+    # Ether is tied to shares through Bitcoin alone: 0.8 x 0.84.
+    assert moved[1] == pytest.approx(np.log(0.95) * 0.8 * 0.84 * 75 / 16)
+
+
+def test_betas_of_the_event_come_before_those_of_the_factor(root):
+    for event, btc in (("", -3), (", betas: {BTC: -2, ETH: 0}", -2)):
+        moved = shocked(root, f"factor: USD, size: 1%{event}").arrays.shock.sum(axis=0)
+        assert moved[0] == pytest.approx(btc * np.log(1.01))
+    assert moved[1] == 0
+
+
+def test_factors_leave_the_assets_as_they_are(root):
+    """What is drawn does not change; the shock is what regression on a drawn factor would say."""
+    scenario = shocked(root, "factor: USD, size: 1%")
+    without = compile_config(load(root / "tests/configs/small.yaml"))
+    assert np.array_equal(scenario.arrays.cholesky, without.arrays.cholesky)
+    config = load(root / "tests/configs/small.yaml", [FACTORS])
+    whole = extended(config.correlation_matrix(), ("BTC", "ETH"), config.factors)
+    cholesky = np.linalg.cholesky(whole)
+    assert cholesky[:2, :2] == pytest.approx(without.arrays.cholesky)
+    assert whole[0, 2] == pytest.approx(0.84)
+    assert whole[1, 2] == pytest.approx(0.8 * 0.84)
+    assert whole[3, 1:3] == pytest.approx([-0.2, -0.5])
+    draws = np.random.default_rng(3).standard_normal((200_000, 4)) @ cholesky.T
+    volatility = np.array([0.45, 0.75, 0.16, 0.07])
+    returns = draws * volatility
+    beta = (returns[:, 1] * returns[:, 3]).mean() / (returns[:, 3] ** 2).mean()
+    moved = scenario.arrays.shock.sum(axis=0)
+    assert moved[1] / np.log(1.01) == pytest.approx(beta, abs=0.1)
+    # Conditional independence: given what is named, the rest says nothing more.
+    precision = np.linalg.inv(whole)
+    assert precision[0, 3] == pytest.approx(0, abs=1e-12)
+    assert precision[1, 2] != 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_shock_on_a_factor_reaches_the_path(root, engine):
+    still = [f"assets.{a}.volatility={v}" for a, v in (("BTC", "0.0001%"), ("ETH", "0.0001%"))]
+    scenario = shocked(root, "factor: SPX, size: -5%, betas: {BTC: 2, ETH: 3}", *still)
+    fall = simulate(engine, scenario).exogenous_fall[0]
+    assert fall == pytest.approx(1 - 0.95 ** np.array([2, 3]), rel=1e-4)

@@ -9,6 +9,7 @@ from stress.config.asset import Asset
 from stress.config.book import Books
 from stress.config.correlation import Correlation
 from stress.config.dynamics import Dynamics
+from stress.config.factor import Factor
 from stress.config.origin import Path
 from stress.config.overlay import Overlay
 from stress.config.run import Measures, Run, RunConfig
@@ -33,6 +34,7 @@ class Draft:
     measures: Measures | None
     tiers: dict[int, Tier | None]
     assets: dict[str, Asset | None]
+    factors: dict[str, Factor | None]
     venues: dict[str, Venue | None]
     mixes: dict[str, Mix | None]
     overlays: dict[int, Overlay | None]
@@ -48,6 +50,7 @@ class Draft:
             config.measures,
             dict(enumerate(config.tiers)),
             dict(config.assets),
+            dict(config.factors),
             dict(config.venues),
             dict(config.mixes),
             dict(enumerate(config.overlays)),

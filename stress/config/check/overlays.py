@@ -24,7 +24,11 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         yield from within(draft, path, overlay)
         if isinstance(overlay, PriceShock):
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
-            yield from too_far(path, overlay, draft.assets)
+            if overlay.factor is None:
+                yield from too_far(path, overlay, draft.assets)
+            elif overlay.factor not in draft.factors:
+                why, suggestion = suggest(overlay.factor, draft.factors)
+                yield (*path, "factor"), f"no factor {quoted(overlay.factor)} is defined", why, suggestion
             continue
         if isinstance(overlay, Depeg):
             yield from coin(draft, path, overlay)
