@@ -68,7 +68,7 @@ def shocked(root, event, *more):
 
 
 def test_a_factor_moves_assets_by_hand(root):
-    """The number worked in docs/methods/exogenous.md: shares -5%, correlation 0.84, 16% against 45% a year."""
+    """Worked in docs/methods/exogenous.md: shares -5%, correlation 0.84, 16% against 45% a year."""
     moved = shocked(root, "factor: SPX, size: -5%").arrays.shock.sum(axis=0)
     assert moved[0] == pytest.approx(-0.121180, abs=5e-7)
     assert np.expm1(moved[0]) == pytest.approx(-0.1141, abs=5e-5)
