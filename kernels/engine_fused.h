@@ -10,7 +10,7 @@ class Engine : Settlement {
             x.listed = load_integers(s.listed, a) != 0;
             x.book = make_book(s, a, x.listed);
             x.withdrawal = make_withdrawal(s, a);
-            for (int u = 0; u < s.n_venue; ++u) x.mark_weight[u] = load(s.mark_weight, a * s.n_venue + u);
+            make_marking(s, a, x.marking);
             x.index_weight = load(s.index_weight, a);
             x.throughput = load(s.throughput, a);
             x.arbitrage = s.arbitrage[a];
@@ -119,7 +119,8 @@ class Engine : Settlement {
         const float monitoring = x.monitoring * deviation;
 
         const float down = monitoring - m.fundamental, up = monitoring + m.fundamental;
-        if (s.gate && !m.displaced && !m.behind && down <= m.nearest[LONG] && up <= m.nearest[SHORT]) {
+        if (s.gate && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
+            up <= m.nearest[SHORT]) {
             rest(x, m, a, monitoring);
             return;
         }
@@ -135,6 +136,7 @@ class Engine : Settlement {
             w.lowest = w.highest = m.fundamental;
             w.was_displaced = w.displaced = w.active = false;
             set_offsets(w, monitoring);
+            freeze_marks(x, m, a);
             return;
         }
         const float move = m.fundamental - m.last;
@@ -148,6 +150,16 @@ class Engine : Settlement {
             w.offset[side] = splat(monitoring);
             w.most[side] = monitoring;
         }
+    }
+
+    // Rules of the step's marks, from the prices of round 0.
+    void freeze_marks(const Asset& x, const Market& m, int a) {
+        Work& w = work[a];
+        const float widest = (w.highest - w.lowest) * 100.0f;
+        freeze(x.marking, m.basis, w.start, w.price, 0, 0, nullptr, s.n_asset, widest, s.n_venue, w.marks);
+        if (w.marks.plain) return;
+        const float error = lane_max(absolute(w.marks.first.error));
+        for (int side = 0; side < 2; ++side) w.most[side] += error;
     }
 
     // `lowest`: at most the lowest price, so that an index that cannot be a new low is not even summed.
@@ -176,14 +188,16 @@ class Engine : Settlement {
         w.highest = highest;
         w.active = false;
         set_offsets(w, monitoring);
+        freeze_marks(x, m, a);
         m.q = q;
-        // Marks are means of prices: where neither extreme could trigger anybody, no mark can.
+        // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
+        // mark can.
         if (s.gate && !m.behind && w.most[LONG] - lowest <= m.nearest[LONG] - ROUNDING &&
             w.most[SHORT] + highest <= m.nearest[SHORT] - ROUNDING) {
             calm(x, m, a);
             return;
         }
-        const vec marked = mark(m.fundamental, start, x.mark_weight, s.n_venue);
+        const vec marked = mark(w.marks, m.fundamental, start, s.n_venue);
         const vec fall = select(x.listed, w.offset[LONG] - marked, zero);
         const vec rise = select(x.listed, w.offset[SHORT] + marked, zero);
         const bool longs = above(fall, m.frontier[LONG]), shorts = above(rise, m.frontier[SHORT]);
@@ -226,6 +240,10 @@ class Engine : Settlement {
         if (w.displaced && !w.active) ++count[CALM];
         const vec last = w.was_displaced ? m.price : splat(m.last);
         m.memory = remember(x.withdrawal, m.memory, w.price - last);
+        if (!w.marks.plain && w.marks.medians) {
+            m.basis = remember_basis(x.marking, w.marks, m.basis, m.fundamental, w.price, s.n_venue);
+            m.restless = above(absolute(m.basis), 0.0f) != 0;
+        }
         m.price = w.price;
         m.last = m.fundamental;
         m.displaced = above(absolute(m.q), 0.0f) != 0;
@@ -235,7 +253,7 @@ class Engine : Settlement {
     void prepare(const Asset& x, Market& m, int a, vec depths, bool longs, bool shorts, Cascade& c) {
         c.asset = a;
         c.book = &x.book;
-        c.mark_weight = x.mark_weight;
+        c.marks = &work[a].marks;
         c.start_fundamental = m.fundamental;
         c.permanent = x.permanent;
         c.offset[LONG] = work[a].offset[LONG];
@@ -362,7 +380,7 @@ class Engine : Settlement {
     void decide() {
         vec marks[MAX_ASSET], prices[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
-            marks[a] = mark(market[a].fundamental, work[a].start, asset[a].mark_weight, s.n_venue);
+            marks[a] = mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue);
             prices[a] = work[a].price;
         }
         accounts.decide(marks, prices);
@@ -417,9 +435,8 @@ class Engine : Settlement {
             const Work& w = work[a];
             const Cascade& c = cascade[a];
             const bool moved = w.active && !opening;
-            const vec marked = moved
-                                   ? mark(c.fundamental, displacement(x.book, c.q), x.mark_weight, s.n_venue)
-                                   : mark(market[a].fundamental, w.start, x.mark_weight, s.n_venue);
+            const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q), s.n_venue)
+                                     : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
         }
         accounts.look();

@@ -56,7 +56,9 @@ def step(
 
     # 3. Decisions, frozen for the step: marks of round 0, who is triggered, which ADL is on.
     start = book.displacement(q, arrays.alpha, arrays.band)
-    marks = mark.mark(state.fundamental, start, arrays.mark_weight)
+    marking = scenario.parts.marking
+    rules = mark.freeze(arrays, marking, state.basis, state.fundamental[..., None] + PERCENT * start)
+    marks = rules.price(state.fundamental, start)
     reached = liquidation.distance(marks, offset)
     frontier = np.maximum(state.frontier, np.where(arrays.listed[:, None], reached, 0.0))
     orders = None
@@ -71,7 +73,7 @@ def step(
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset, orders)
+    sold = selling.run(scenario, state, q, depth, offset, rules, orders)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
@@ -85,6 +87,8 @@ def step(
     # 7. Funds and memory.
     settlement.settle(scenario, state, record, n, available)
     state.memory = withdrawal.remember(arrays, state.memory, price - state.price)
+    if marking is not None:
+        state.basis = mark.remember(marking, state.basis, rules, state.fundamental, price)
     state.price, state.q = price, sold.q
     record.prices(state)
 

@@ -22,6 +22,7 @@
 #include "kernels/mechanisms/adl/arrays_fused.h"
 #include "kernels/mechanisms/flow/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
+#include "kernels/mechanisms/mark/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
 #define SCENARIO_ARRAYS(X)         \
@@ -86,7 +87,8 @@
     REGIMES_ARRAYS(X)               \
     BOOTSTRAP_ARRAYS(X)             \
     CORRELATION_ARRAYS(X)           \
-    ADL_ARRAYS(X)
+    ADL_ARRAYS(X)                   \
+    MARKING_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

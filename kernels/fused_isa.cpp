@@ -24,6 +24,12 @@ static inline vec load(const float* table, int row) {
     return v;
 }
 
+static inline ivec load_integers(const int32_t* table, int row) {
+    ivec v;
+    __builtin_memcpy(&v, table + row * LANES, sizeof v);
+    return v;
+}
+
 #include "kernels/parts/elementary/elementary_fused.h"
 #include "kernels/parts/philox/philox_fused.h"
 #include "kernels/parts/normal/normal_fused.h"

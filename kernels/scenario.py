@@ -33,6 +33,7 @@ from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.flow import Flow
+from kernels.mechanisms.mark import Marking
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
@@ -150,6 +151,7 @@ class Parts:
     bootstrap: Bootstrap | None = None
     correlation: Correlation | None = None
     adl: Adl | None = None
+    marking: Marking | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
@@ -163,6 +165,7 @@ PARTS = {
     "bootstrap": Bootstrap,
     "correlation": Correlation,
     "adl": Adl,
+    "marking": Marking,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 

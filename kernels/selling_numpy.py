@@ -18,7 +18,6 @@ from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.flow import step_numpy as flow
 from kernels.mechanisms.liquidation import step_numpy as liquidation
-from kernels.mechanisms.mark import step_numpy as mark
 
 
 @dataclass
@@ -49,11 +48,11 @@ def limits(arrays, q, depth):
     return room, np.minimum(room, arrays.throughput[:, None, :])
 
 
-def run(scenario, state, q, depth, offset, orders=None) -> Selling:
+def run(scenario, state, q, depth, offset, marks, orders=None) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
-    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]; orders: of frozen
-    flows, net purchases, USD [path, source, asset, venue]
+    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]; marks: Marks;
+    orders: of frozen flows, net purchases, USD [path, source, asset, venue]
     """
     arrays, part = scenario.arrays, scenario.parts.account
     room, limit = limits(arrays, q, depth)
@@ -73,13 +72,14 @@ def run(scenario, state, q, depth, offset, orders=None) -> Selling:
         changed |= (sold.frozen != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
-            new = answer(scenario, state, sold, acting, depth, offset, number)
+            new = answer(scenario, state, sold, acting, depth, offset, marks, number)
             sold.extra = sold.extra + new
             touched = (new != 0).any(axis=2)
             changed = touched | (changed if number == 0 else False)
             acting = changed.any(axis=1)
         if changed.any():
-            rounds(arrays, state, sold, np.nonzero(changed), base, q, depth, offset, number == 0)
+            at = np.nonzero(changed)
+            rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0)
         if part is None or not acting.any():
             break
     return sold
@@ -101,15 +101,15 @@ def triggered(arrays, state, sold):
     return base
 
 
-def answer(scenario, state, sold, acting, depth, offset, number):
+def answer(scenario, state, sold, acting, depth, offset, marks, number):
     """What accounts sell at the marks at hand; returns new net purchases [path, asset, venue]."""
     arrays, part = scenario.arrays, scenario.parts.account
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
-    marks = mark.mark(sold.fundamental, moved, arrays.mark_weight)
-    price = account.prices(part, marks, offset)
+    marked = marks.price(sold.fundamental, moved)
+    price = account.prices(part, marked, offset)
     if number == 0:
         traded = sold.fundamental[..., None] + PERCENT * moved
-        sold.accounts = account.begin(part, state, price, account.acts(part, marks, traded))
+        sold.accounts = account.begin(part, state, price, account.acts(part, marked, traded))
     sales = sold.accounts
     looking = acting[:, None, None]
     reached = np.maximum(sales.frontier, account.reached(part, price))
@@ -123,7 +123,7 @@ def answer(scenario, state, sold, acting, depth, offset, number):
     return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room, least)
 
 
-def rounds(arrays, state, sold, at, base, q, depth, offset, opening) -> None:
+def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> None:
     """Run the cascades of the assets `at` to their end, the purchases of others given."""
     path, asset = at
     extra = sold.extra[at]
@@ -131,7 +131,7 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, opening) -> None:
     woken = path[late], asset[late]
     base[woken] = liquidation.executed_total(arrays, woken[1], state.executed[woken], state.survival[woken])
     end = cascade.run(
-        arrays, asset, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
+        arrays, asset, marks, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
         np.maximum(sold.limit[at] - by_side(extra, 1), 0.0), state.survival[at], offset[at], extra,
         None if opening else sold.flow[at],
     )  # fmt: skip

@@ -25,6 +25,9 @@ class PathState:
     q: np.ndarray  # normalised consumption [path, asset, venue]
     memory: np.ndarray  # squared returns remembered, S**2 [path, asset, venue]
 
+    # marks
+    basis: np.ndarray  # average basis of a market over its index, percent [path, asset, venue]
+
     # positions
     frontier: np.ndarray  # worst distance so far, X [path, asset, side, venue]
     executed: np.ndarray  # executed frontier, E [path, asset, side, group, venue]
@@ -60,6 +63,7 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         price=np.zeros(market),
         q=np.zeros(market),
         memory=np.broadcast_to(arrays.calm_memory, market).copy(),
+        basis=np.zeros(market),
         frontier=np.zeros((n_path, shape.n_asset, 2, shape.n_venue)),
         executed=np.zeros((n_path, shape.n_asset, 2, shape.n_group, shape.n_venue)),
         survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),

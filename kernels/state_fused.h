@@ -5,7 +5,7 @@
 struct Asset {
     Book book;
     Withdrawal withdrawal;
-    vec mark_weight[LANES];
+    Marking marking;
     vec index_weight, throughput;
     ivec listed;
     float arbitrage, permanent, drift, volatility, monitoring;
@@ -14,6 +14,7 @@ struct Asset {
 // Evolving state of one asset; lanes are venues.
 struct Market {
     vec price, q, memory;
+    vec basis;  // average over the index, percent
     vec frontier[2];
     vec executed[2][MAX_GROUP];
     vec base[2];  // notional executed so far among those still there
@@ -21,6 +22,7 @@ struct Market {
     float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
     uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
     bool displaced;       // any book away from rest; otherwise every price equals `last`
+    bool restless;        // something besides books evolves: no step may be skipped
     bool behind;          // some frontier is ahead of what has been executed
     Bins bins[2];
     tiers survival[2][LANES];
@@ -33,9 +35,10 @@ constexpr float ROUNDING = 1e-5f;
 struct Work {
     vec start;              // displacement before the rounds, percent
     vec price;              // log price, before and after them
+    Marks marks;            // rules of marks, frozen for the step
     vec offset[2];          // distance added to the marks, by side
     float lowest, highest;  // bounds of the price
-    float most[2];          // bounds of the offsets
+    float most[2];          // bounds of the offsets and of what marks may differ from prices
     float first;            // flow of the first round
     int rounds;
     bool was_displaced, displaced, active;

@@ -52,9 +52,11 @@ def own_marks(scenario: Scenario) -> Scenario:
     own = np.broadcast_to(np.eye(scenario.shape.n_venue), arrays.mark_weight.shape)
     listed = arrays.listed[:, :, None]
     weight = np.where(listed, own, arrays.mark_weight)
-    if (weight == arrays.mark_weight).all():
+    parts = scenario.parts
+    if (weight == arrays.mark_weight).all() and parts.marking is None:
         return scenario
-    return dataclasses.replace(scenario, arrays=arrays.replace(mark_weight=weight))
+    arrays, parts = arrays.replace(mark_weight=weight), parts.replace(marking=None)
+    return dataclasses.replace(scenario, arrays=arrays, parts=parts)
 
 
 def nobody_isolated(scenario: Scenario) -> Scenario:

@@ -15,6 +15,7 @@ from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.liquidation import LONG, SHORT
+from kernels.mechanisms.mark import step_numpy as mark
 from kernels.outcome import Layout
 from kernels.parts.table.table_numpy import EDGES, N_EDGE
 from kernels.scenario import GBM, JUMP_COUNTS, Parts, Scenario, ScenarioArrays, ScenarioShape
@@ -111,6 +112,16 @@ def winners(shape, **changes):
     return Adl(**arrays, at_mark=at_mark)
 
 
+def marking(scenario, **changes):
+    """Rules of marks like the scenario's means, but for `changes`, arrays that broadcast to their shapes."""
+    part = mark.means(scenario.arrays)
+    changed = {
+        name: np.broadcast_to(np.asarray(value, getattr(part, name).dtype), getattr(part, name).shape).copy()
+        for name, value in changes.items()
+    }
+    return dataclasses.replace(part, **changed)
+
+
 def replaced(scenario, **changes):
     """The scenario with other arrays."""
     return Scenario(scenario.shape, scenario.arrays.replace(**changes), scenario.parts)
@@ -185,6 +196,6 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
 
 
 __all__ = [
-    "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "mass", "mirrored", "quiet",
+    "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "marking", "mass", "mirrored", "quiet",
     "replaced", "require", "scaled", "simulate", "uniform", "winners", "with_parts",
 ]  # fmt: skip

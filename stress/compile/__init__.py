@@ -70,7 +70,12 @@ def compile_config(config: RunConfig) -> Scenario:
     if config.dynamics.kind == "bootstrap":
         found, parts["bootstrap"] = history.compiled(config)
         arrays |= found
-    held = Parts(account=account(config, shape), adl=winners.part(config, shape), **parts)
+    held = Parts(
+        account=account(config, shape),
+        adl=winners.part(config, shape),
+        marking=marks.part(config),
+        **parts,
+    )
     return Scenario(shape, ScenarioArrays(**arrays), held)
 
 

@@ -262,7 +262,7 @@ def _parse_path(text: str) -> Path:
 
 
 def _merge(under: Mapping, over: Mapping) -> Mapping:
-    """`over` on top of `under`: mappings are merged unless `kind` changes, all else is replaced."""
+    """`over` on top of `under`: mappings are merged unless `kind` changes or is new, all else is replaced."""
     entries = dict(under.entries)
     for key, (place, value) in over.entries.items():
         old = entries[key][1] if key in entries else None
@@ -274,7 +274,9 @@ def _merge(under: Mapping, over: Mapping) -> Mapping:
 
 def _kind_changes(under: Mapping, over: Mapping) -> bool:
     (_, old), (_, new) = (node.entries.get("kind", (None, None)) for node in (under, over))
-    return isinstance(old, Scalar) and isinstance(new, Scalar) and old.text != new.text
+    if not isinstance(new, Scalar):
+        return False
+    return old is None or (isinstance(old, Scalar) and old.text != new.text)
 
 
 def _put(root: Mapping, path: Path, value: Node, key_place: Place | None = None) -> Mapping:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from stress.config.base import (
     Depth,
     Dollars,
+    Duration,
     MaximumLeverage,
     NonNegativeNumber,
     NonNegativePercentage,
     Share,
+    ShareOrNever,
     Strict,
     Text,
+    Truth,
 )
 from stress.config.book import BookOverride
 
@@ -21,12 +26,26 @@ MOST_CLASSES = 4
 
 
 class Mark(Strict):
-    """The price at which a venue liquidates: own x its last price + (1 - own) x an index."""
+    """The price at which a venue liquidates.
 
-    own: Share = 1.0
-    """Weight of the venue's own last price."""
+    `mean`: own x its last price + (1 - own) x an index. `median`: the middle one of the index plus an
+    average of its own basis, its own last price, and a second index.
+    """
+
+    kind: Literal["mean", "median"] = "mean"
+    """How the mark is made of its parts."""
+    own: Share | None = None
+    """For `mean`: weight of the venue's own last price; 100% by default."""
     index: dict[str, NonNegativeNumber] | None = None
     """Weights of venues in the index, among those that list the asset; by depth by default."""
+    second_index: dict[str, NonNegativeNumber] | None = None
+    """For `median`: weights of venues in the third candidate; those of `index` by default."""
+    basis_half_life: Duration | None = None
+    """For `median`: half-life of the average of own price less index that is added to the index."""
+    exclude_beyond: ShareOrNever = None
+    """A source further than this from the median of the index's sources is left out of it for the step."""
+    exclude_halted: Truth = True
+    """Whether halted markets and venues that are down are left out; else their last price counts on."""
 
 
 class MaintenanceClass(Strict):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kernels import outcome
 from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE, step_numpy
 from kernels.mechanisms.cascade.step_numpy import run
+from kernels.mechanisms.mark.step_numpy import Marks
 from tests.scenarios import ENGINES, LIMIT, LONG, SHORT, mass, quiet, simulate, uniform
 
 DEPTH = 1e8
@@ -20,7 +21,8 @@ def cascade(scenario, shock, limit=np.inf, monitoring=0.0, q=0.0):
     arrays, n_venue = scenario.arrays, scenario.shape.n_venue
     frontier = np.maximum(np.array([-shock, shock])[:, None] + monitoring, 0) * np.ones((1, 1, n_venue))
     return run(
-        arrays, np.array([0]), np.array([shock]), np.full((1, n_venue), q), arrays.depth, frontier,
+        arrays, np.array([0]), Marks(arrays.mark_weight), np.array([shock]), np.full((1, n_venue), q),
+        arrays.depth, frontier,
         np.zeros((1, 2, n_venue)), np.full((1, 2, n_venue), limit),
         np.ones((1, 2, n_venue, scenario.shape.n_tier)), np.full((1, 2, n_venue), monitoring),
         np.zeros((1, n_venue)),

@@ -34,6 +34,7 @@ def account(venue, name, text, leverage="1x-3x: 65%, 3x-5x: 25%, 5x-10x: 8%, 10x
     return [f"venues.{venue}.accounts.{name}={{{text}, leverage: {{{leverage}}}}}"]
 
 
+MEDIANS = [f"venues.{v}.mark={{kind: median, basis_half_life: 90s}}" for v in ("alpha", "beta")]
 NO_LADDER = ["venues.beta.liquidation.ladder=[]"]
 BOOKS_AS_SET = ["venues.alpha.markets.ETH.book={withdrawal: {floor: 3%}}"]
 
@@ -43,6 +44,17 @@ VARIANTS = {
     "monitoring at steps": ["run.monitoring=step"],
     "marks of own price": own_share("100%"),
     "marks of index": own_share("0%"),
+    "median marks": MEDIANS,
+    "median and mean marks": [*MEDIANS[:1], "venues.beta.mark={own: 30%}", "run.monitoring=step"],
+    "median marks of two indices": [
+        "venues.alpha.mark={kind: median, index: {alpha: 1}, second_index: {beta: 1}, basis_half_life: 5m}",
+        "venues.beta.mark={kind: median, index: {alpha: 1}, second_index: {beta: 1, alpha: 2}, "
+        "basis_half_life: 20s}",
+    ],
+    "sources left out": [
+        "venues.alpha.mark={own: 20%, exclude_beyond: 0.4%}", "books.arbitrage_half_life=20m",
+        "venues.beta.mark={kind: median, basis_half_life: 2m, exclude_beyond: 1%}",
+    ],
     "marks of another venue": ["venues.alpha.mark={own: 20%, index: {beta: 1}}"],
     # books
     "shape 0.3": ["books.shape=0.3"],

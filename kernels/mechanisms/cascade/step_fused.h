@@ -23,7 +23,7 @@ struct Cascade {
     const tiers* survival;  // [side][lane]
     Bins* bins;             // [side]
     const Book* book;
-    const vec* mark_weight;
+    const Marks* marks;
 
     // where they are
     vec flow[2], wanted[2], frontier[2], q;
@@ -69,7 +69,7 @@ static inline void move(Cascade& c, vec net) {
 }
 
 static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced) {
-    return mark(c.fundamental, displaced, c.mark_weight, s.n_venue);
+    return mark(*c.marks, c.fundamental, displaced, s.n_venue);
 }
 
 // Distances of one side at marks, and its frontiers after them.
@@ -123,7 +123,7 @@ static inline bool jump(const PackedScenario& s, Cascade& c, int side, vec displ
     const float fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
     const vec q = fma(net, c.inverse_depth, c.start_q);
     const vec moved = least_displacement(c, displaced, q, sign);
-    const vec reached = reached_by(c, side, mark(fundamental, moved, c.mark_weight, s.n_venue));
+    const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, s.n_venue));
     // Marks short of a frontier come up to it only on the way: it is taken to stay.
     const vec frontier = c.frontier[side], end = c.bins[side].end;
     const vec far = select(distances(c, side, marked) < frontier, frontier, reached);
@@ -136,6 +136,11 @@ static inline bool jump(const PackedScenario& s, Cascade& c, int side, vec displ
     const vec inside = select(leaves, (end - frontier) / select(leaves, far - frontier, one), one);
     const vec share = splat(lane_min(minimum(within, inside)));
     if (!above(share, zero)) return false;
+    // On a line along which no candidates of a median cross, marks are straight as well.
+    if (!c.marks->plain && c.marks->medians &&
+        any(order(*c.marks, c.fundamental, displaced, s.n_venue) !=
+            order(*c.marks, fundamental, moved, s.n_venue)))
+        return false;
     c.frontier[side] = fma(share, far - frontier, frontier);
     c.reached[side] = fma(share, total - c.reached[side], c.reached[side]);
     c.wanted[side] = maximum(c.reached[side] - c.base[side], zero);

@@ -18,7 +18,6 @@ from kernels.mechanisms.cascade import (
 )
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.liquidation.step_numpy import along_bin, bin_end, distance, forced_total
-from kernels.mechanisms.mark.step_numpy import mark
 
 
 @dataclass
@@ -38,12 +37,12 @@ class Cascade:
 class Rounds:
     """What the rounds of n assets start from, and how flow moves their marks, Eqs. (1)-(3)."""
 
-    def __init__(self, arrays, asset, fundamental, q, depth, base, survival, offset, extra):
-        self.arrays, self.asset = arrays, asset
+    def __init__(self, arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra):
+        self.arrays, self.asset, self.marks = arrays, asset, marks
         self.fundamental, self.q, self.depth = fundamental, q, depth
         self.base, self.survival, self.offset, self.extra = base, survival, offset, extra
         self.alpha, self.band = arrays.alpha[asset], arrays.band[asset]
-        self.weight, self.permanent = arrays.mark_weight[asset], arrays.permanent[asset]
+        self.permanent = arrays.permanent[asset]
         self.thinned = (survival != 1).any(axis=(1, 2, 3))
         self.per_dollar = np.where(depth > 0, 1 / np.where(depth > 0, depth, 1.0), 0.0)
 
@@ -59,7 +58,7 @@ class Rounds:
         """Distances that the marks reach after a flow: [at, side, venue]."""
         fundamental, q = self.move(at, flow)
         moved = displacement(q, self.alpha[at], self.band[at])
-        return distance(mark(fundamental, moved, self.weight[at]), self.offset[at])
+        return distance(self.marks.at(at).price(fundamental, moved), self.offset[at])
 
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
@@ -81,8 +80,8 @@ class Rounds:
         ahead = flow + following * stride[:, None, None]
 
         fundamental, far_q = self.move(at, ahead)
-        far_marks = mark(fundamental, self.least_displacement(at, flow, far_q), self.weight[at])
-        reached = np.maximum(distance(far_marks, self.offset[at]), frontier)
+        line, marks = self.least_displacement(at, flow, far_q), self.marks.at(at)
+        reached = np.maximum(distance(marks.price(fundamental, line), self.offset[at]), frontier)
         # Marks short of a frontier come up to it only on the way: it is taken to stay.
         far = np.where(self.reach(at, flow) < frontier, frontier, reached)
         far_total = along_bin(self.arrays, self.asset[at], frontier, far)
@@ -93,7 +92,11 @@ class Rounds:
         leaves = far > end
         inside = np.where(leaves, (end - frontier) / np.where(leaves, far - frontier, 1.0), 1.0)
         share = np.minimum(within, inside).min(axis=(1, 2), keepdims=True)
-        return share, ahead, far
+        # On a line along which no candidates of a median cross, marks are straight as well.
+        here, q = self.move(at, flow)
+        order = marks.order(here, displacement(q, self.alpha[at], self.band[at]))
+        crossing = (order != marks.order(fundamental, line)).any(axis=-1)
+        return np.where(crossing[:, None, None], 0.0, share), ahead, far
 
     def least_displacement(self, at, flow, far):
         """End of a line that displacements on the way to consumption `far` lie beyond, Eq. (6)."""
@@ -107,10 +110,12 @@ class Rounds:
         return np.where(returns | (alpha > 1), sign * np.minimum(sign * tangent, sign * chord), chord)
 
 
-def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, offset, extra, flow=None):
+def run(
+    arrays, asset, marks, fundamental, q, depth, frontier, base, limit, survival, offset, extra, flow=None
+):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
-    asset      : [n], which asset each row is
+    asset      : [n], which asset each row is; marks: Marks of these rows
     fundamental: [n]; q, depth: [n, venue], at the start of the rounds
     frontier   : [n, side, venue], from the marks of round 0
     base       : [n, side, venue], notional executed in earlier steps, USD
@@ -120,7 +125,7 @@ def run(arrays, asset, fundamental, q, depth, frontier, base, limit, survival, o
     flow       : [n, side, venue], executed before `extra` came, where the rounds go on; None: they begin
     """
     n = len(asset)
-    rounds = Rounds(arrays, asset, fundamental, q, depth, base, survival, offset, extra)
+    rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra)
     end = Cascade(
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),

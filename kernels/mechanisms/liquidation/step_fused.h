@@ -18,11 +18,6 @@ struct Amounts {
     tiers forced, margin;
 };
 
-static inline ivec load_integers(const int32_t* table, int row) {
-    ivec v;
-    __builtin_memcpy(&v, table + row * LANES, sizeof v);
-    return v;
-}
 static inline tiers load_tiers(const float* p) {
     tiers t;
     __builtin_memcpy(&t, p, sizeof t);

@@ -10,11 +10,192 @@ template <int FIRST> static inline vec mark_of_four(vec displaced, const vec* we
     return sum;
 }
 
-// `weight` holds one vector per source venue: its weight in every venue's mark.
-static inline vec mark(float fundamental, vec displaced, const vec* weight, int n_venue) {
+// `weight` holds one vector per source venue: its weight in every venue's mean.
+static inline vec weighted(vec displaced, const vec* weight, int n_venue) {
     vec sum = mark_of_four<0>(displaced, weight, n_venue);
     if (n_venue > 4) sum += mark_of_four<4>(displaced, weight, n_venue);
     if (n_venue > 8) sum += mark_of_four<8>(displaced, weight, n_venue);
     if (n_venue > 12) sum += mark_of_four<12>(displaced, weight, n_venue);
-    return fma(splat(PERCENT), sum, splat(fundamental));
+    return sum;
+}
+
+// Rules of one asset's marks, made once per engine.
+struct Marking {
+    vec weight[LANES];  // of sources in the first candidate, own price included
+    bool medians;
+    bool one_index;   // the second index is the first
+    float narrowest;  // smallest tolerance, percent
+    vec own, decay, tolerance;
+    ivec median, drops;
+    vec index[LANES], second[LANES];
+};
+
+static inline void make_marking(const PackedScenario& s, int a, Marking& k) {
+    const int first = a * s.n_venue;
+    for (int u = 0; u < s.n_venue; ++u) k.weight[u] = load(s.mark_weight, first + u);
+    const bool there = s.marking_own != nullptr;
+    const vec never = splat(1e30f), zero = splat(0.0f);
+    k.own = there ? load(s.marking_own, a) : zero;
+    k.decay = there ? load(s.marking_decay, a) : zero;
+    k.tolerance = there ? load(s.marking_tolerance, a) : never;
+    k.median = there ? load_integers(s.marking_median, a) != 0 : isplat(0);
+    k.drops = there ? load_integers(s.marking_drops, a) != 0 : isplat(0);
+    k.medians = any(k.median);
+    k.narrowest = 100.0f * lane_min(select(LANE < s.n_venue, k.tolerance, never));
+    k.one_index = true;
+    for (int u = 0; u < s.n_venue; ++u) {
+        k.index[u] = there ? load(s.marking_index, first + u) : k.weight[u];
+        k.second[u] = there ? load(s.marking_second, first + u) : k.weight[u];
+        k.one_index = k.one_index && !any(k.median & (k.index[u] != k.second[u]));
+    }
+}
+
+// A weighted mean of log prices, of which some stand still: scale f + 1% weight . x + still + error.
+struct Blend {
+    vec scale, still, error;
+};
+
+static inline vec blended(const Blend& b, float fundamental, vec moving) {
+    return fma(splat(PERCENT), moving, fma(b.scale, splat(fundamental), b.still)) + b.error;
+}
+
+// The rules frozen for a step.
+struct Marks {
+    bool plain;    // one weighted mean of prices that all move
+    bool medians;  // some venue's is the median of three
+    bool one_index;
+    const vec *weight, *other;
+    Blend first, own, second;
+    ivec median, frozen;
+    vec held;
+    vec weights[LANES], others[LANES];  // where sources were left out or stand still
+};
+
+static inline vec middle(vec a, vec b, vec c) { return maximum(minimum(a, b), minimum(maximum(a, b), c)); }
+
+struct Candidates {
+    vec first, own, second;
+};
+
+static inline Candidates candidates(const Marks& r, float fundamental, vec displaced, int n_venue) {
+    const vec moving = weighted(displaced, r.weight, n_venue);
+    const vec other = r.one_index ? moving : weighted(displaced, r.other, n_venue);
+    return {blended(r.first, fundamental, moving), blended(r.own, fundamental, displaced),
+            blended(r.second, fundamental, other)};
+}
+
+static inline vec mark(const Marks& r, float fundamental, vec displaced, int n_venue) {
+    if (r.plain) return fma(splat(PERCENT), weighted(displaced, r.weight, n_venue), splat(fundamental));
+    vec price;
+    if (r.medians) {
+        const Candidates c = candidates(r, fundamental, displaced, n_venue);
+        price = select(r.median, middle(c.first, c.own, c.second), c.first);
+    } else {
+        price = blended(r.first, fundamental, weighted(displaced, r.weight, n_venue));
+    }
+    return select(r.frozen, r.held, price);
+}
+
+// In which order the candidates of every median stand.
+static inline ivec order(const Marks& r, float fundamental, vec displaced, int n_venue) {
+    const Candidates c = candidates(r, fundamental, displaced, n_venue);
+    return (((c.first > c.own) & 1) | ((c.first > c.second) & 2) | ((c.own > c.second) & 4)) & r.median;
+}
+
+// Lanes in which a source may count: not left out as halted or down, nor as far from the others.
+// `price`: displacement of every source, in percent, a halted one's as it stands.
+static inline void kept(const Marking& k, const vec* weight, vec price, uint32_t out, bool spread,
+                        int n_venue, vec* left) {
+    vec total = splat(0.0f);
+    for (int u = 0; u < n_venue; ++u) {
+        const ivec gone = out >> u & 1 ? k.drops : isplat(0);
+        left[u] = select(gone, splat(0.0f), weight[u]);
+    }
+    for (int v = 0; spread && v < n_venue; ++v) {
+        if (!(k.tolerance[v] < 1e30f)) continue;
+        float ordered[LANES];
+        int n = 0;
+        for (int u = 0; u < n_venue; ++u) {
+            if (!(left[u][v] > 0.0f)) continue;
+            int at = n++;
+            for (; at > 0 && ordered[at - 1] > price[u]; --at) ordered[at] = ordered[at - 1];
+            ordered[at] = price[u];
+        }
+        if (!n) continue;
+        const float centre = 0.5f * (ordered[(n - 1) / 2] + ordered[n / 2]);
+        for (int u = 0; u < n_venue; ++u) {
+            const float gap = (float)price[u] - centre;
+            if ((gap < 0.0f ? -gap : gap) > 100.0f * k.tolerance[v]) left[u][v] = 0.0f;
+        }
+    }
+    for (int u = 0; u < n_venue; ++u) total = total + left[u];
+    const ivec some = total > 0.0f;  // where all would be left out, none is
+    for (int u = 0; u < n_venue; ++u)
+        left[u] = select(some, left[u] / select(some, total, splat(1.0f)), weight[u]);
+}
+
+// Take the halted sources out of a mean: they stand still.
+static inline void stand(vec* weight, uint32_t halted, vec last, Blend& b) {
+    for (uint32_t rest = halted; rest; rest &= rest - 1) {
+        const int u = __builtin_ctz(rest);
+        b.still = fma(weight[u], splat(last[u]), b.still);
+        b.scale = b.scale - weight[u];
+        weight[u] = splat(0.0f);
+    }
+}
+
+// The rules of marks for one step. `price`: displacement of every source at round 0, percent; `last`:
+// log price of those that are `halted`; `out`: that an index may leave out; `error`: of the feeds, by
+// candidate, `stride` rows apart, or null; `widest`: between the highest and the lowest price.
+static inline void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
+                          const float* error, int stride, float widest, int n_venue, Marks& r) {
+    r.weight = k.weight;
+    r.plain = true;
+    const bool spread = widest > k.narrowest;
+    const bool unusual = halted || (out && any(k.drops)) || spread;
+    if (!(k.medians || unusual || error)) return;
+    const vec zero = splat(0.0f), one = splat(1.0f);
+    r.plain = false;
+    r.medians = k.medians;
+    r.one_index = k.one_index;
+    r.other = k.second;
+    r.median = k.median;
+    r.frozen = isplat(0);
+    r.held = zero;
+    r.first = r.own = r.second = {one, zero, zero};
+    if (error) {
+        r.first.error = load(error, 0);
+        r.own.error = load(error, stride);
+        r.second.error = load(error, 2 * stride);
+    }
+    r.first.error = fma(splat(PERCENT), select(k.median, basis, zero), r.first.error);
+    if (!unusual) return;
+    kept(k, k.index, price, out, spread, n_venue, r.weights);
+    for (int u = 0; u < n_venue; ++u) {
+        r.weights[u] = (one - k.own) * r.weights[u];
+        r.weights[u][u] += k.own[u];
+    }
+    stand(r.weights, halted, last, r.first);
+    r.weight = r.weights;
+    if (!k.medians) return;
+    kept(k, k.second, price, out, spread, n_venue, r.others);
+    stand(r.others, halted, last, r.second);
+    r.other = r.others;
+    for (uint32_t rest = halted; rest; rest &= rest - 1) {
+        const int v = __builtin_ctz(rest);
+        r.own.scale[v] = 0.0f;
+        r.own.still[v] = last[v];
+    }
+}
+
+// Average basis after a step. price: log, at its end.
+static inline vec remember_basis(const Marking& k, const Marks& r, vec basis, float fundamental, vec price,
+                                 int n_venue) {
+    const vec displaced = (price - fundamental) * 100.0f;
+    const vec index = fma(splat(PERCENT), weighted(displaced, r.weight, n_venue),
+                          fma(r.first.scale, splat(fundamental), r.first.still));
+    const vec gap = (price - index) * 100.0f;
+    const vec now = fma(k.decay, basis, (1.0f - k.decay) * gap);
+    const vec next = select(absolute(now) < SNAP, splat(0.0f), now);
+    return select(k.median & ~r.frozen, next, basis);
 }

@@ -46,28 +46,38 @@ def venues(draft: Draft) -> Iterator[Finding]:
 
 
 def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
-    """Venues that the index names, and that some of them list each asset."""
+    """Marks of the venue, and of the markets that have their own."""
     for asset, market in venue.markets.items():
         if market.mark is not None:
-            yield from index_of(draft, key, market.mark, ("venues", key, "markets", asset, "mark"), [asset])
+            yield from mark_of(draft, key, market.mark, ("venues", key, "markets", asset, "mark"), [asset])
     common = [asset for asset, market in venue.markets.items() if market.mark is None]
-    yield from index_of(draft, key, venue.mark, ("venues", key, "mark"), common)
+    yield from mark_of(draft, key, venue.mark, ("venues", key, "mark"), common)
 
 
-def index_of(draft: Draft, key: str, mark: Mark, path: Path, assets: Iterable[str]) -> Iterator[Finding]:
-    """The same for one mark price, of `assets`."""
-    weights = mark.index
-    path = (*path, "index")
-    if weights is None:
-        return
-    yield from undefined(path, weights, draft.venues, "venue")
-    sources = [draft.venues.get(name) for name, weight in weights.items() if weight]
-    if mark.own == 1 or not all(sources):
-        return
-    for asset in assets:
-        if not any(source and asset in source.markets for source in sources):
-            why = f"the mark of {key} needs an index price of every asset that it lists"
-            yield path, f"no venue with a weight lists {asset}", why, "Add a venue that does."
+def mark_of(draft: Draft, key: str, mark: Mark, path: Path, assets: Iterable[str]) -> Iterator[Finding]:
+    """Venues that the indices name, that some of them list each of `assets`, and keys that go together."""
+    assets, median = list(assets), mark.kind == "median"
+    for name in ("index", "second_index"):
+        weights = getattr(mark, name)
+        if weights is None:
+            continue
+        yield from undefined((*path, name), weights, draft.venues, "venue")
+        sources = [draft.venues.get(source) for source, weight in weights.items() if weight]
+        used = median or mark.own not in (None, 1)
+        if not used or not all(sources):
+            continue
+        for asset in assets:
+            if not any(source and asset in source.markets for source in sources):
+                why = f"the mark of {key} needs an index price of every asset that it lists"
+                yield (*path, name), f"no venue with a weight lists {asset}", why, "Add a venue that does."
+    if median and mark.basis_half_life is None:
+        yield (*path, "basis_half_life"), "is missing", "a median averages the own basis over some time", ""
+    if median and mark.own is not None:
+        why = "the own last price is one of the three"
+        yield (*path, "own"), "has no meaning in a median", why, "Remove it."
+    for name in ("second_index", "basis_half_life"):
+        if not median and getattr(mark, name) is not None:
+            yield (*path, name), "has no meaning in a mean", "it is a part of `kind: median`", ""
 
 
 def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Finding]:
