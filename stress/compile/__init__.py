@@ -27,6 +27,7 @@ from stress.compile import (
     books,
     exogenous,
     history,
+    maintenance,
     margin,
     marks,
     overlays,
@@ -61,8 +62,9 @@ def compile_config(config: RunConfig) -> Scenario:
     raises: ConfigError where the positions of a market cannot be (located in the config's files)
     """
     shape = scenario_shape(config)
+    positioned = positions.of_markets(config, shape)
     arrays = exogenous.arrays(config) | overlays.arrays(config, shape) | books.arrays(config, shape)
-    arrays |= marks.arrays(config) | positions.arrays(config, shape) | rules.arrays(config, shape)
+    arrays |= marks.arrays(config) | positions.arrays(positioned, shape) | rules.arrays(config, shape)
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
@@ -72,7 +74,7 @@ def compile_config(config: RunConfig) -> Scenario:
         arrays |= found
     held = Parts(
         account=account(config, shape),
-        adl=winners.part(config, shape),
+        adl=winners.part(config, shape, positioned),
         marking=marks.part(config),
         **parts,
     )
@@ -95,7 +97,7 @@ def scenario_shape(config: RunConfig) -> ScenarioShape:
     if dynamics.kind == "student_t" and dynamics.mixing == "step":
         process = STUDENT_T_STEP
     groups = [
-        len(market.maintenance) + bool(venue.liquidation.ladder)
+        maintenance.n_class(market, bool(venue.liquidation.ladder)) + bool(venue.liquidation.ladder)
         for venue in config.venues.values()
         for market in venue.markets.values()
     ]

@@ -14,6 +14,7 @@ from kernels.outcome import CHANNELS
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import ScenarioShape
 from stress.compile.accounts import Entry, spread
+from stress.compile.maintenance import classes
 from stress.compile.tiers import FLATTEST
 from stress.config.account import CASH
 from stress.config.check.accounts import highest_leverage
@@ -119,8 +120,8 @@ def portfolio(config: RunConfig, venue: Venue, found: AnyAccounts) -> dict:
 def maintenance(venue: Venue, asset: str) -> tuple[float, float]:
     """Mean maintenance rate and deduction of a market; none of one that is not listed."""
     market = venue.markets.get(asset)
-    classes = market.maintenance if market else ()
-    return sum(c.share * c.rate for c in classes), sum(c.share * c.deduction for c in classes)
+    found = classes(market, False) if market else []
+    return sum(share * rate for share, rate, _ in found), sum(share * relief for share, _, relief in found)
 
 
 def sales(

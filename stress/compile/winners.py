@@ -10,13 +10,19 @@ import numpy as np
 from kernels.mechanisms.adl import Adl
 from kernels.scenario import ScenarioShape
 from stress.compile.books import markets
+from stress.compile.files import SIDES
+from stress.compile.holders import Tables
 from stress.compile.tiers import FLATTEST
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
+    from stress.config.market import Market
+    from stress.config.tier import Mix
 
 
-def part(config: RunConfig, shape: ScenarioShape) -> Adl | None:
+def part(
+    config: RunConfig, shape: ScenarioShape, by_market: dict[tuple[int, int], tuple[Tables, Tables]]
+) -> Adl | None:
     """Where winners stand; None where no venue deleverages.
 
     raises: ConfigError where holders would have entered without collateral
@@ -27,27 +33,51 @@ def part(config: RunConfig, shape: ScenarioShape) -> Adl | None:
     size = (shape.n_asset, 2, shape.n_venue, shape.n_tier)
     equity, entry, hedged = np.ones(size), np.ones(size), np.zeros(size)
     for a, v, asset, venue, market in markets(config):
-        assert market.mix is not None
-        assert market.maximum_leverage is not None
-        mix = config.mixes[market.mix]
-        for side, sign, name in ((0, 1.0, "long"), (1, -1.0, "short")):
-            held, never = getattr(mix, name), getattr(mix.never_forced, name)
-            entries = getattr(mix.entry, name)
-            for t, (tier, key) in enumerate(zip(config.tiers, config.tier_keys, strict=True)):
-                low, high = max(tier.from_, FLATTEST), min(tier.to, market.maximum_leverage)
-                at = a, side, v, t
-                equity[at] = mean_equity(low, high) if low < high else 1 / low
-                entry[at] = entries.get(key, 1.0)
-                hedged[at] = market.open_interest * held.get(key, 0.0) * never.get(key, 0.0)
-                if equity[at] + sign * (entry[at] - 1) <= 0:
+        if (a, v) not in by_market:
+            continue  # a spot market: nobody holds positions
+        for side, sign in ((0, 1.0), (1, -1.0)):
+            table, at = by_market[a, v][side], (a, side, v)
+            if table.winners is not None:
+                there = np.isfinite(table.winners.equity)
+                equity[at][there], hedged[at] = table.winners.equity[there], table.winners.hedged
+                entry[at][there] = table.winners.entry[there]
+            else:
+                equity[at], hedged[at] = of_mix(config, market, table.held, side)
+            if market.positions is not None or (mix := mix_of(config, market)).opened is not None:
+                continue
+            entries = getattr(mix.entry, SIDES[side])
+            entry[at] = [entries.get(key, 1.0) for key in config.tier_keys]
+            for key, own, entered in zip(config.tier_keys, equity[at], entry[at], strict=True):
+                if own + sign * (entered - 1) <= 0:
                     raise config.error(
-                        ("mixes", market.mix, "entry", name, key),
+                        ("mixes", market.mix or "", "entry", SIDES[side], key),
                         f"leaves no collateral at entry in market {asset} of {venue}",
-                        f"equity is {equity[at]:.4g} of notional now, and this much or more of it is profit",
+                        f"equity is {own:.4g} of notional now, and this much or more of it is profit",
                         "Bring it closer to 100%.",
                     )
     at_mark = np.array([venue.adl.price == "mark" for venue in venues], np.int32)
     return Adl(equity, entry, hedged, at_mark)
+
+
+def mix_of(config: RunConfig, market: Market) -> Mix:
+    """The mix of a market, which loading fills in from its venue."""
+    assert market.mix is not None
+    return config.mixes[market.mix]
+
+
+def of_mix(config: RunConfig, market: Market, held: np.ndarray, side: int) -> tuple[list[float], list[float]]:
+    """Mean equity per dollar of each tier's holders, and what of them is never forced, USD: [tier].
+
+    held: [tier], USD
+    """
+    mix = mix_of(config, market)
+    never = getattr(mix.never_forced, SIDES[side])
+    equity, hedged = [], []
+    for tier, key, all_of_it in zip(config.tiers, config.tier_keys, held.tolist(), strict=True):
+        low, high = max(tier.from_, FLATTEST), min(tier.to, market.maximum_leverage or tier.to)
+        equity.append(mean_equity(low, high) if low < high else 1 / low)
+        hedged.append(all_of_it * never.get(key, 0.0))
+    return equity, hedged
 
 
 def mean_equity(low: float, high: float) -> float:

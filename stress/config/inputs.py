@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, get_args, get_origin
 
@@ -48,15 +49,23 @@ def written(node: Node) -> tuple[Scalar | None, str | None]:
     return named, digest.text if isinstance(digest, Scalar) else None
 
 
-def settled(path: Scalar, shown: str, sha256: str) -> Mapping:
+def settled(node: Node, path: Scalar, shown: str, sha256: str) -> Mapping:
     """A reference in full: the path as seen from the run config, and the digest."""
     place = path.place
-    return Mapping({"path": (place, Scalar(shown, place)), "sha256": (place, Scalar(sha256, place))}, place)
+    entries = dict(node.entries) if isinstance(node, Mapping) else {}
+    for key, text in (("path", shown), ("sha256", sha256)):
+        at, old = entries.get(key, (place, path))
+        entries[key] = (at, Scalar(text, old.place))
+    return Mapping(entries, place)
 
 
 def seen_from(config: str, named: str, found: str) -> str:
     """Path of a file as the run config would name it; one that was absolute stays so."""
     return named if os.path.isabs(named) else os.path.relpath(found, os.path.dirname(config) or ".")
+
+
+def is_digest(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{64}", text) is not None
 
 
 def digest(content: bytes) -> str:

@@ -123,7 +123,7 @@ class _Loader:
         """`root` with the digest of every file of rows that it names filled in."""
         for path, node in list(inputs.references(root, RunConfig)):
             named, expected = inputs.written(node)
-            if named is None or named.text is None:
+            if named is None or named.text is None or not (expected is None or inputs.is_digest(expected)):
                 continue  # the models say what is wrong
             named_in = named.place.file if named.place.line else file
             at = _beside(named_in, named.text)
@@ -131,7 +131,7 @@ class _Loader:
             if found:
                 self.inputs[found.sha256] = found
                 shown = inputs.seen_from(file, named.text, at)
-                root = _put(root, path, inputs.settled(named, shown, found.sha256))
+                root = _put(root, path, inputs.settled(node, named, shown, found.sha256))
         return root
 
     def input(self, file: str, named_at: Place, path: Path, expected: str | None) -> Input | None:
@@ -144,7 +144,7 @@ class _Loader:
             self.report(named_at, dotted(path), what, error.why, error.suggestion)
             return None
         found = Input(shown, inputs.digest(content), content)
-        if expected is not None and re.fullmatch("[0-9a-f]{64}", expected) and expected != found.sha256:
+        if expected is not None and expected != found.sha256:
             why = f"its SHA-256 is {found.sha256}, the config says {expected}"
             advice = "Restore the file, or leave `sha256` out to take it as it is."
             self.report(named_at, dotted(path), f"{quoted(shown)} has changed", why, advice)

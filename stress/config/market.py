@@ -20,6 +20,7 @@ from stress.config.base import (
     Truth,
 )
 from stress.config.book import BookOverride
+from stress.config.positions import Brackets, Positions
 
 MOST_CLASSES = 4
 """Maintenance classes of a market; a ladder takes the place of one."""
@@ -72,6 +73,10 @@ class Market(Strict):
     """Leverage mix, a name in `mixes`; the venue's by default, and filled in from there."""
     maintenance: tuple[MaintenanceClass, ...] = Field(default=(), max_length=MOST_CLASSES)
     """Maintenance classes, at most four; three where the venue has a ladder. A spot market has none."""
+    brackets: Brackets | None = None
+    """The venue's maintenance brackets by position size, in place of `maintenance`."""
+    positions: Positions | None = None
+    """A file that says who holds what, in place of `mix`."""
     mark: Mark | None = None
     """Its mark price, where that is not made like the others of its venue."""
     book: BookOverride | None = None

@@ -91,8 +91,8 @@ class RunConfig(Strict):
     venues: dict[str, Venue] = Field(min_length=1, max_length=MOST_VENUES)
     """Venues: each inline, or the path of a file that holds one; at most sixteen."""
     books: Books
-    mixes: dict[str, Mix] = Field(min_length=1)
-    """Named leverage mixes."""
+    mixes: dict[str, Mix] = {}
+    """Named leverage mixes; every market needs one, unless files say who holds its positions."""
     overlays: tuple[Overlay, ...] = Field(default=(), max_length=100)
     """Timed stress events."""
     measures: Measures = Measures()

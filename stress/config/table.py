@@ -75,6 +75,8 @@ class Table:
     columns: dict[str, list[str]]
     lines: list[int]
     """Where each row stands: its line in a CSV file, its number in a Parquet one."""
+    head: int = 1
+    """Where the names of the columns stand."""
     problems: list[Problem] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -132,6 +134,10 @@ class Table:
             place = Place(self.file, self.lines[row])
             self.problems.append(Problem(place, column, problem, why, suggestion))
 
+    def refuse_head(self, problem: str, why: str = "", suggestion: str = "") -> None:
+        """Note what is wrong with the columns."""
+        self.problems.append(Problem(Place(self.file, self.head), "", problem, why, suggestion))
+
     def settle(self) -> None:
         """Raise `ConfigError` for all that was found wrong."""
         if self.problems:
@@ -164,7 +170,8 @@ def read(found: Input, required: Collection[str], optional: Collection[str] = ()
             problems.append(Problem(Place(found.file, line), "", what, f"the head has {len(names)}"))
     if problems:
         raise ConfigError.of(problems)
-    return Table(found.file, {name: [row[i] for row in rows] for i, name in enumerate(names)}, lines[1:])
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
+    return Table(found.file, columns, lines[1:], lines[0])
 
 
 Rows = tuple[list[str], list[list[str]], list[int]]
@@ -217,7 +224,7 @@ def _parquet(found: Input) -> Rows:
     except (ValueError, OSError, NotImplementedError) as error:
         raise _refusal(found, 0, "this is not Parquet", str(error), "") from None
     rows = [list(row) for row in zip(*columns, strict=True)]
-    return names, rows, list(range(len(rows) + 1))
+    return names, rows, [1, *range(1, len(rows) + 1)]
 
 
 def _refusal(found: Input, line: int, problem: str, why: str, suggestion: str) -> ConfigError:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from stress import units
 from stress.config.base import Leverage, PositivePercentage, Share, Strict
+from stress.config.positions import Opened
 
 MOST_TIERS = 8
 
@@ -67,6 +68,8 @@ class Mix(Strict):
     """One share, shares by tier, or these for `long` and `short`; 0% where not named."""
     entry: Entry = Entry()
     """Where holders entered: who of them is in profit, and by how much, when winners are deleveraged."""
+    opened: Opened | None = None
+    """At which prices positions were opened; with it the tiers count leverage then, not at the start."""
 
     @model_validator(mode="before")
     @classmethod

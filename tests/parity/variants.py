@@ -103,6 +103,21 @@ VARIANTS = {
         *maintenance("[{share: 40%, rate: 0.4%}, {share: 30%, rate: 1%, deduction: 0.3%}, "
                      "{share: 20%, rate: 2.5%, deduction: 1.5%}, {share: 10%, rate: 5%, deduction: 4%}]"),
     ],
+    "a map, accounts, brackets, opening leverage": [
+        "venues.alpha.markets.BTC.positions="
+        "{kind: map, file: positions/map.csv, remainder: never_forced}",
+        "venues.beta.markets.ETH.positions="
+        "{kind: accounts, file: positions/accounts.csv, remainder: never_forced}",
+        "venues.alpha.markets.ETH.maintenance=[]",
+        "venues.alpha.markets.ETH.brackets={sizes: {median: $10k, sigma: 2}, table: ["
+        "{up_to: $50k, rate: 0.4%, maximum_leverage: 125x}, "
+        "{up_to: $600k, rate: 0.5%, maximum_leverage: 100x}, {up_to: $3M, rate: 0.65%}, "
+        "{up_to: $12M, rate: 1%, maximum_leverage: 50x}, "
+        "{up_to: $50M, rate: 2%, maximum_leverage: 25x}]}",
+        "mixes.majors.opened={long: [{price: 97%, deviation: 3%}], short: [{price: 101%, deviation: 2%}]}",
+        "mixes.capped.opened={long: [{share: 50%, price: 99%}, {share: 50%, price: 102%}], "
+        "short: [{price: 100%}]}",
+    ],
     "nobody hedged": ["mixes.majors.never_forced=0%", "mixes.capped.never_forced=0%"],
     # accounts
     "cross margin, long and hedged": [

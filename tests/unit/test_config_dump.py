@@ -27,7 +27,8 @@ VALUES = {
     "correlation": st.floats(-0.99, 0.99).map(units.NUMBER.format),
     "dynamics.degrees_of_freedom": st.floats(2, 1e3, exclude_min=True).map(units.NUMBER.format),
     "dynamics.drift.ETH": st.floats(-5, 5).map(units.SHARE.format),
-    "overlays[0].size": st.floats(-0.99, 5).map(units.SHARE.format),
+    # ln(1 + size) times a beta is at most 5 either way: a larger shock is refused.
+    "overlays[0].size": st.floats(-0.6, 1.4).map(units.SHARE.format),
     "overlays[0].betas.BTC": st.floats(-5, 5).map(units.NUMBER.format),
     "run.seed": st.integers(0, 2**64 - 1).map(str),
     "run.paths": st.integers(1, 10**12).map(str),

@@ -47,3 +47,10 @@ def mixes(draft: Draft) -> Iterator[Finding]:
                 yield from undefined(never_path, getattr(mix.never_forced, side), keys, "tier")
                 yield from undefined(("mixes", name, "entry", side), getattr(mix.entry, side), keys, "tier")
             yield from adds_up(path, shares.values(), "the shares")
+            if mix.opened is not None:
+                parts = getattr(mix.opened, side)
+                at: Path = ("mixes", name, "opened", side)
+                yield from adds_up(at, (part.share for part in parts), "the shares")
+        if mix.opened is not None and (mix.entry.long or mix.entry.short):
+            why = "`opened` says where positions were opened"
+            yield ("mixes", name, "entry"), "stands beside `opened`", why, "Take one of them out."

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from stress import units
 from stress.config import book
-from stress.config.check.draft import Draft, Finding, adds_up, undefined
-from stress.config.market import MOST_CLASSES, Mark, Market
+from stress.config.check import brackets
+from stress.config.check.draft import Draft, Finding, undefined
+from stress.config.market import Mark, Market
 from stress.config.origin import Path
 from stress.config.venue import Venue
 from stress.errors import quoted, suggest
@@ -85,19 +86,7 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
     if market.maximum_leverage is not None and market.maximum_leverage > venue.maximum_leverage:
         limit = units.LEVERAGE.format(venue.maximum_leverage)
         yield (*path, "maximum_leverage"), f"is above the venue's, {limit}", "it holds for all", ""
-    classes = market.maintenance
-    if classes:
-        yield from adds_up((*path, "maintenance"), (c.share for c in classes), "the shares of the classes")
-    elif market.open_interest:
-        why = "positions need a margin; only a market without open interest, a spot market, has none"
-        yield (*path, "maintenance"), "has no class", why, ""
-    if venue.liquidation.ladder and len(classes) >= MOST_CLASSES:
-        why = f"a venue with a ladder has at most {MOST_CLASSES - 1}"
-        yield (*path, "maintenance"), f"has {len(classes)} classes", why, ""
-    for i, rule in enumerate(classes):
-        if rule.deduction and rule.deduction >= rule.rate:
-            why = "no margin would be asked at the start"
-            yield (*path, "maintenance", i, "deduction"), "is not below `rate`", why, ""
+    yield from brackets.maintenance(venue, market, path)
     yield from leverage(draft, venue, market, path)
     if draft.books and (market.book or venue.market_makers.floor is not None):
         merged = book.apply(draft.books, market.book, venue.market_makers.floor)
@@ -110,6 +99,8 @@ def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator
     if market.mix is None and not market.open_interest:
         return
     if market.mix is None:
+        if market.positions is not None:
+            return
         why = "neither the market nor its venue says how leverage is spread"
         yield (*path, "mix"), "is missing", why, f"Defined are: {', '.join(draft.mixes) or 'none'}."
         return
@@ -117,7 +108,7 @@ def leverage(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator
         why, suggestion = suggest(market.mix, draft.mixes)
         yield (*path, "mix"), f"no mix {quoted(market.mix)} is defined", why, suggestion
     mix = draft.mixes.get(market.mix)
-    if mix is None or market.maximum_leverage is None:
+    if mix is None or market.maximum_leverage is None or market.positions is not None:
         return
     above = [t.key for t in draft.tiers.values() if t and t.from_ >= market.maximum_leverage]
     keys = [key for key in above if mix.long.get(key) or mix.short.get(key)]
