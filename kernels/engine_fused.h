@@ -18,6 +18,9 @@ class Engine : Settlement {
             x.drift = s.drift[a];
             x.volatility = s.volatility[a];
             x.monitoring = s.monitoring[a];
+            x.open = splat(0.0f);
+            for (int v = 0; v < s.n_venue; ++v)
+                x.open[v] = tier_sum(load_tiers(s.tier_notional + (a * 2 * s.n_venue + v) * MAX_TIER));
         }
         cumulative = new float[s.n_step + 1];
     }
@@ -117,8 +120,10 @@ class Engine : Settlement {
         m.fundamental += move;
         record.exogenous_trough[a] = minimum(m.exogenous, record.exogenous_trough[a]);
         const float monitoring = x.monitoring * deviation;
+        if (s.margin_raise_row) raise_margins(m, a);
 
-        const float down = monitoring - m.fundamental, up = monitoring + m.fundamental;
+        const float down = monitoring + m.charge_most[LONG] - m.fundamental;
+        const float up = monitoring + m.charge_most[SHORT] + m.fundamental;
         if (s.gate && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
             up <= m.nearest[SHORT]) {
             rest(x, m, a, monitoring);
@@ -135,20 +140,47 @@ class Engine : Settlement {
             w.price = splat(m.fundamental);
             w.lowest = w.highest = m.fundamental;
             w.was_displaced = w.displaced = w.active = false;
-            set_offsets(w, monitoring);
+            set_offsets(w, m, monitoring);
             freeze_marks(x, m, a);
             return;
         }
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
+        if (s.funding_cap) pay(x, m, a, splat(m.fundamental), splat(0.0f));
         trough(x, a, splat(m.fundamental), m.fundamental);
     }
 
-    void set_offsets(Work& w, float monitoring) {
+    void set_offsets(Work& w, const Market& m, float monitoring) {
+        w.watched = w.watched_most = monitoring;
         for (int side = 0; side < 2; ++side) {
-            w.offset[side] = splat(monitoring);
-            w.most[side] = monitoring;
+            w.offset[side] = m.charge[side] + monitoring;
+            w.most[side] = m.charge_most[side] + monitoring;
+        }
+    }
+
+    // Maintenance rates in force, on top of the funding paid so far.
+    void raise_margins(Market& m, int a) {
+        for (int side = 0; side < 2; ++side) {
+            m.charge[side] = overlay_margin(s, now, a, side);
+            if (s.funding_cap) m.charge[side] = m.charge[side] + m.due[side];
+            m.charge_most[side] = lane_max(m.charge[side]);
+        }
+    }
+
+    // Funding of the step, on what is still open at its end.
+    void pay(const Asset& x, Market& m, int a, vec price, vec displaced) {
+        const vec due = funding_accrual(s, a, now, displaced, price), zero = splat(0.0f);
+        const vec psi = load(s.closing_share, 0);
+        const vec gone = record.deleveraged[a];
+        const vec held = maximum(x.open - fma(psi, record.coins[a] - gone, gone), zero);
+        record.funding[LONG] += maximum(due, zero) * held;
+        record.funding[SHORT] += maximum(zero - due, zero) * held;
+        m.paid = m.paid + due;
+        const vec share = m.paid / exponential(price);
+        for (int side = 0; side < 2; ++side) {
+            m.due[side] = m.charge[side] = funding_charge(s, a, side, share);
+            m.charge_most[side] = lane_max(m.charge[side]);
         }
     }
 
@@ -159,6 +191,7 @@ class Engine : Settlement {
         freeze(x.marking, m.basis, w.start, w.price, 0, 0, nullptr, s.n_asset, widest, s.n_venue, w.marks);
         if (w.marks.plain) return;
         const float error = lane_max(absolute(w.marks.first.error));
+        w.watched_most += error;
         for (int side = 0; side < 2; ++side) w.most[side] += error;
     }
 
@@ -187,7 +220,7 @@ class Engine : Settlement {
         w.lowest = lowest;
         w.highest = highest;
         w.active = false;
-        set_offsets(w, monitoring);
+        set_offsets(w, m, monitoring);
         freeze_marks(x, m, a);
         m.q = q;
         // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
@@ -247,6 +280,7 @@ class Engine : Settlement {
         m.price = w.price;
         m.last = m.fundamental;
         m.displaced = above(absolute(m.q), 0.0f) != 0;
+        if (s.funding_cap) pay(x, m, a, w.price, displacement(x.book, m.q));
         trough(x, a, w.price, w.lowest);
     }
 
@@ -327,8 +361,8 @@ class Engine : Settlement {
     void sell(int n) {
         float low[MAX_ASSET], high[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
-            low[a] = work[a].lowest - work[a].most[LONG];
-            high[a] = work[a].highest + work[a].most[SHORT];
+            low[a] = work[a].lowest - work[a].watched_most;
+            high[a] = work[a].highest + work[a].watched_most;
         }
         accounts.open();
         const uint32_t every = (1u << s.n_asset) - 1;
@@ -437,7 +471,7 @@ class Engine : Settlement {
             const bool moved = w.active && !opening;
             const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q), s.n_venue)
                                      : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
-            accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
+            accounts.hold(a, {marked - w.watched, marked + w.watched});
         }
         accounts.look();
         vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
@@ -591,10 +625,11 @@ class Engine : Settlement {
             }
             if (!ahead) continue;
             const float price = exponential((float)marked[v]);
-            if (!bankrupt_frontiers(s, a, v, side, price, executed[side], m.frontier[side][v], end)) continue;
+            const float paid = m.paid[v], net = price - paid;
+            if (!bankrupt_frontiers(s, a, v, side, net, executed[side], m.frontier[side][v], end)) continue;
             const tiers survival[2] = {alive(m, LONG, v), alive(m, SHORT, v)};
             const Deleveraged d =
-                deleverage(s, a, v, side, price, executed, survival, first_of_list(a, v), end);
+                deleverage(s, a, v, side, price, net, executed, survival, first_of_list(a, v), end);
             const float closed = tier_sum(d.notional);
             if (!(closed > 0.0f)) continue;
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = end[g];
@@ -605,7 +640,7 @@ class Engine : Settlement {
             m.thinned[1 - side] |= 1u << v;
             m.base[side][v] = forced_thinned(s, a, side, v, end, 1, survival[side]);
             m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed[1 - side], 1, d.survival);
-            book_deleveraged(a, v, side, price, d);
+            book_deleveraged(a, v, side, price, paid, d);
         }
     }
 
@@ -617,11 +652,11 @@ class Engine : Settlement {
         return (float)(words[a % 4] >> 8) * 0x1p-24f;
     }
 
-    void book_deleveraged(int a, int v, int side, float price, const Deleveraged& d) {
+    void book_deleveraged(int a, int v, int side, float price, float paid, const Deleveraged& d) {
         const bool at_mark = s.adl_at_mark[v] != 0;
         const tiers dollars = at_mark        ? d.notional * price
-                              : side == LONG ? d.notional - d.margin
-                                             : d.notional + d.margin;
+                              : side == LONG ? (1.0f + paid) * d.notional - d.margin
+                                             : (1.0f + paid) * d.notional + d.margin;
         const float closed = tier_sum(d.notional), received = tier_sum(dollars),
                     forgone = tier_sum(d.deficit);
         if (at_mark) {
@@ -640,6 +675,7 @@ class Engine : Settlement {
         record.liquidated[a][side][v] += received;
         record.coins[a][v] += closed;
         record.adl_closed[v] += closed;
+        record.deleveraged[a][v] += closed;
         flow += received;
         const float sign = side == LONG ? 1.0f : -1.0f;
         closings.hedged[v] += d.hedged;

@@ -19,6 +19,7 @@ from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.mechanisms.exogenous.memory_numpy import Memory
 from kernels.mechanisms.flow import step_numpy as flow
+from kernels.mechanisms.funding import step_numpy as funding
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.overlay import step_numpy as overlay
@@ -42,7 +43,8 @@ def step(
     move = returns + overlay.shock(arrays, n)
     state.exogenous += move
     state.fundamental += move
-    offset = np.broadcast_to((arrays.monitoring * deviation)[..., None, None], state.frontier.shape)
+    watched = np.broadcast_to((arrays.monitoring * deviation)[..., None, None], state.frontier.shape)
+    offset = watched + charges(scenario, state, n)
 
     # 2. Books: refill, depth in force, arbitrage.
     q = book.refill(state.q, arrays.refill, arrays.alpha)
@@ -73,7 +75,7 @@ def step(
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset, rules, orders)
+    sold = selling.run(scenario, state, q, depth, offset, watched, rules, orders)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
@@ -90,7 +92,29 @@ def step(
     if marking is not None:
         state.basis = mark.remember(marking, state.basis, rules, state.fundamental, price)
     state.price, state.q = price, sold.q
+    if scenario.parts.funding is not None:
+        pay(scenario, state, record, n)
     record.prices(state)
+
+
+def charges(scenario, state, n):
+    """Distance added for isolated positions by funding and raised margins: [path, asset, side, venue]."""
+    parts = scenario.parts
+    total = np.zeros(state.frontier.shape)
+    if parts.funding is not None:
+        total += funding.charge(parts.funding, state.paid, state.price)
+    if parts.margin_raise is not None:
+        total += overlay.margin(parts.margin_raise, n)
+    return total
+
+
+def pay(scenario, state, record, n) -> None:
+    """Funding of the step, on what is still open at its end."""
+    displacement = (state.price - state.fundamental[..., None]) / PERCENT
+    due = funding.accrual(scenario.parts.funding, displacement, state.price, n)
+    held = funding.open_notional(scenario.arrays, record.coins, record.deleveraged_coins)
+    state.paid = state.paid + due
+    record.funding_paid(due * held)
 
 
 def note(scenario, state, record, sold, depth) -> None:

@@ -21,6 +21,8 @@
 #include "kernels/mechanisms/account/arrays_fused.h"
 #include "kernels/mechanisms/adl/arrays_fused.h"
 #include "kernels/mechanisms/flow/arrays_fused.h"
+#include "kernels/mechanisms/funding/arrays_fused.h"
+#include "kernels/mechanisms/overlay/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
 #include "kernels/mechanisms/mark/arrays_fused.h"
 
@@ -83,6 +85,8 @@
     SCENARIO_ARRAYS(X)              \
     ACCOUNT_ARRAYS(X)               \
     FLOW_ARRAYS(X)                  \
+    FUNDING_ARRAYS(X)               \
+    MARGIN_RAISE_ARRAYS(X)          \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
     REGIMES_ARRAYS(X)               \
     BOOTSTRAP_ARRAYS(X)             \

@@ -40,6 +40,7 @@ static inline ivec load_integers(const int32_t* table, int row) {
 #include "kernels/mechanisms/arbitrage/step_fused.h"
 #include "kernels/mechanisms/mark/step_fused.h"
 #include "kernels/mechanisms/liquidation/step_fused.h"
+#include "kernels/mechanisms/funding/step_fused.h"
 #include "kernels/mechanisms/exogenous/memory_fused.h"
 #include "kernels/mechanisms/exogenous/step_fused.h"
 #include "kernels/mechanisms/cascade/step_fused.h"

@@ -86,6 +86,8 @@ FIELDS = (
           "largest notional triggered and not yet executed at the end of a step"),
     Field("sold_by", ("channel",), "USD", USD_EXPONENT,
           "orders sent into the books in dollars at the fill, forced or induced, by who sent them"),
+    Field("funding", ("venue+", "side"), "USD", USD_EXPONENT,
+          "funding paid by longs to shorts, and by shorts to longs, on open positions"),
     Field("worst_window", (), "USD", USD_EXPONENT,
           "largest forced notional in a run of steps within twelve minutes, at least one step; at the fill"),
 )

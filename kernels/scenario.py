@@ -33,7 +33,9 @@ from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.flow import Flow
+from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.mark import Marking
+from kernels.mechanisms.overlay import MarginRaise
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
@@ -146,6 +148,8 @@ class Parts:
 
     account: Account | None = None
     flow: Flow | None = None
+    funding: Funding | None = None
+    margin_raise: MarginRaise | None = None
     stochastic_volatility: StochasticVolatility | None = None
     regimes: Regimes | None = None
     bootstrap: Bootstrap | None = None
@@ -160,6 +164,8 @@ class Parts:
 PARTS = {
     "account": Account,
     "flow": Flow,
+    "funding": Funding,
+    "margin_raise": MarginRaise,
     "stochastic_volatility": StochasticVolatility,
     "regimes": Regimes,
     "bootstrap": Bootstrap,

@@ -48,11 +48,13 @@ def limits(arrays, q, depth):
     return room, np.minimum(room, arrays.throughput[:, None, :])
 
 
-def run(scenario, state, q, depth, offset, marks, orders=None) -> Selling:
+def run(scenario, state, q, depth, offset, watched, marks, orders=None) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
-    Frontiers in `state` go on to where they end. offset: [path, asset, side, venue]; marks: Marks;
-    orders: of frozen flows, net purchases, USD [path, source, asset, venue]
+    Frontiers in `state` go on to where they end.
+
+    offset : distance added for isolated positions; watched: for accounts [path, asset, side, venue]
+    marks  : Marks; orders: of frozen flows, net purchases, USD [path, source, asset, venue]
     """
     arrays, part = scenario.arrays, scenario.parts.account
     room, limit = limits(arrays, q, depth)
@@ -72,7 +74,7 @@ def run(scenario, state, q, depth, offset, marks, orders=None) -> Selling:
         changed |= (sold.frozen != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
-            new = answer(scenario, state, sold, acting, depth, offset, marks, number)
+            new = answer(scenario, state, sold, acting, depth, watched, marks, number)
             sold.extra = sold.extra + new
             touched = (new != 0).any(axis=2)
             changed = touched | (changed if number == 0 else False)
@@ -101,12 +103,12 @@ def triggered(arrays, state, sold):
     return base
 
 
-def answer(scenario, state, sold, acting, depth, offset, marks, number):
+def answer(scenario, state, sold, acting, depth, watched, marks, number):
     """What accounts sell at the marks at hand; returns new net purchases [path, asset, venue]."""
     arrays, part = scenario.arrays, scenario.parts.account
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
     marked = marks.price(sold.fundamental, moved)
-    price = account.prices(part, marked, offset)
+    price = account.prices(part, marked, watched)
     if number == 0:
         traded = sold.fundamental[..., None] + PERCENT * moved
         sold.accounts = account.begin(part, state, price, account.acts(part, marked, traded))

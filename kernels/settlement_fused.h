@@ -16,14 +16,16 @@ class Settlement {
 
     // Losses of the slices between the frontiers `before` and now.
     void settle_slices(const Market& m, int a, int side, uint32_t flowing, const vec* before, vec fill) {
+        const vec net = s.funding_cap ? fill - m.paid : fill;
         const vec* after = m.executed[side];
         ivec same = isplat(-1);  // lanes whose groups stand at one place, as they do unless some were late
         for (int g = 1; g < s.n_group; ++g) same = same & (before[g] == before[0]) & (after[g] == after[0]);
         const uint32_t hard = flowing & m.thinned[side], easy = flowing & ~hard;
         const uint32_t together = easy & mask_bits(same), apart = easy & ~together;
-        settle_parts(a, side, together, before[0], after[0], fill, ALL_GROUPS);
+        settle_parts(a, side, together, before[0], after[0], fill, net, ALL_GROUPS);
         for (int g = 0; apart && g < s.n_group; ++g)
-            settle_parts(a, side, apart & above(after[g], before[g]), before[g], after[g], fill, GROUP == g);
+            settle_parts(a, side, apart & above(after[g], before[g]), before[g], after[g], fill, net,
+                         GROUP == g);
         for (uint32_t rest = hard; rest; rest &= rest - 1)
             for (int g = 0; g < s.n_group; ++g)
                 settle_slice(m, a, side, g, __builtin_ctz(rest), before[g], fill);
@@ -31,7 +33,7 @@ class Settlement {
 
     // Slices of many markets, groups side by side: the part of each that lies within its first bin, then
     // within the next, and so on.
-    void settle_parts(int a, int side, uint32_t lanes, vec start, vec end, vec fill, iquad groups) {
+    void settle_parts(int a, int side, uint32_t lanes, vec start, vec end, vec fill, vec net, iquad groups) {
         ivec bin, last;
         vec from, until;
         locate(start, bin, from);
@@ -42,7 +44,7 @@ class Settlement {
             const vec to = select(more, splat(1.0f), until);
             for (uint32_t rest = lanes; rest; rest &= rest - 1) {
                 const int v = __builtin_ctz(rest);
-                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], due[v], groups);
+                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], net[v], due[v], groups);
             }
             lanes &= mask_bits(more);
             bin = bin + 1;
@@ -50,12 +52,13 @@ class Settlement {
         }
     }
 
-    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float due,
+    // price: the fill; net: what is left of it after funding paid
+    void settle_part(int a, int side, int v, int bin, float from, float to, float price, float net, float due,
                      iquad groups) {
         const int market = (a * 2 + side) * s.n_venue + v;
         const float* line = s.slices + ((int64_t)market * N_EDGE + bin) * SLICE_LINE;
         const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,
-                                       consumed(price, side));
+                                       consumed(net, side));
         const FeesOfGroups f = fees(r, due, load_quad(s.group_keep + market * MAX_GROUP));
         record.gain[v] += f.fee + f.surplus;
         quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
@@ -84,6 +87,7 @@ class Settlement {
     // The same for one group of a market whose tiers auto-deleveraging has thinned.
     void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
         const float start = before[v], end = m.executed[side][g][v], price = fill[v];
+        const float net = s.funding_cap ? price - m.paid[v] : price;
         if (!(end > start)) return;
         const Group r = group(s, a, side, g, v);
         const float* held = s.held + (r.rows - s.rows) / 2;
@@ -91,7 +95,7 @@ class Settlement {
         float from = x.from;
         for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
             const tiers alive = load_tiers(held + bin * MAX_TIER) * m.survival[side][v];
-            const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, price);
+            const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, net);
             const Fees f = fees(s, v, slice, price, r.partial);
             for (int t = 0; t < s.n_tier; ++t)
                 record.pending[v][t] +=

@@ -23,10 +23,12 @@ def deleverage(scenario, state, record, on, marks, frontier, drawn) -> None:
     side, closed = adl.close(
         arrays, part, asset, venue, marked, state.executed[path, asset, :, :, venue],
         frontier[path, asset, :, venue], state.survival[path, asset, :, venue], first,
+        state.paid[path, asset, venue],
     )  # fmt: skip
     state.executed[path, asset, side, :, venue] = closed.executed
     state.survival[path, asset, 1 - side, venue] = closed.survival
-    record.deleveraged(path, asset, side, venue, np.exp(marked), part.at_mark[venue] != 0, closed)
+    at_mark, paid = part.at_mark[venue] != 0, state.paid[path, asset, venue]
+    record.deleveraged(path, asset, side, venue, np.exp(marked), paid, at_mark, closed)
 
 
 def execute(scenario, state, record, counters, sold, fill, marks) -> None:
@@ -46,7 +48,8 @@ def execute(scenario, state, record, counters, sold, fill, marks) -> None:
         after[late] = liquidation.advance(
             arrays, a[late], side[late], venue[late], before[late], after[late], survival[late], flow[late]
         )
-    settle_slices(scenario, record, p, a, side, venue, before, after, survival, fill[p, a, venue])
+    price, paid = fill[p, a, venue], state.paid[p, a, venue]
+    settle_slices(scenario, record, p, a, side, venue, before, after, survival, price, paid)
     # Markets of an asset with a cascade where nobody was in the way: executed as they stand.
     idle = (sold.flow == 0) & (sold.wanted == 0) & sold.active[:, :, None, None]
     reached = np.maximum(state.executed, state.frontier[:, :, :, None])
@@ -68,14 +71,17 @@ def settle_accounts(scenario, state, record, sales, fill, marks) -> None:
     state.account_frontier, state.account_executed = sales.frontier, after
 
 
-def settle_slices(scenario, record, path, asset, side, venue, before, after, survival, price) -> None:
-    """Losses and fees of the slices between executed frontiers [n, group], bin by bin."""
+def settle_slices(scenario, record, path, asset, side, venue, before, after, survival, price, paid) -> None:
+    """Losses and fees of the slices between executed frontiers [n, group], bin by bin.
+
+    price, paid: fill, and funding paid by a start dollar of longs [n]
+    """
     arrays = scenario.arrays
     partial = arrays.group_partial[asset, side, :, venue]
     sums = np.zeros((5, len(path), scenario.shape.n_tier))
     for start, end in liquidation.pieces(before, after):
         notional, lost, deficit, left = liquidation.slice_losses(
-            arrays, asset, side, venue, start, end, survival, price
+            arrays, asset, side, venue, start, end, survival, price - paid
         )
         fee, surplus = waterfall.fees(arrays, venue, notional, left, price, partial)
         sums += [x.sum(axis=1) for x in (notional, lost, deficit, fee, surplus)]

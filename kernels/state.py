@@ -40,6 +40,9 @@ class PathState:
     # frozen flows, where there are any
     flow_waiting: np.ndarray  # ordered in earlier steps, net purchases, USD [path, source, asset, venue]
 
+    # funding, where there is any
+    paid: np.ndarray  # by a start dollar of longs since the start [path, asset, venue]
+
     # funds
     fund: np.ndarray  # USD [path, venue]
     fund_peak: np.ndarray  # USD [path, venue]
@@ -70,6 +73,7 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         account_frontier=np.zeros(accounts),
         account_executed=np.zeros(accounts),
         flow_waiting=np.zeros((n_path, n_source, *market[1:])),
+        paid=np.zeros(market),
         fund=funds,
         fund_peak=funds.copy(),
         spent=np.zeros(funds.shape, bool),

@@ -8,6 +8,7 @@ struct Asset {
     Marking marking;
     vec index_weight, throughput;
     ivec listed;
+    vec open;  // interest at the start
     float arbitrage, permanent, drift, volatility, monitoring;
 };
 
@@ -17,7 +18,11 @@ struct Market {
     vec basis;  // average over the index, percent
     vec frontier[2];
     vec executed[2][MAX_GROUP];
-    vec base[2];  // notional executed so far among those still there
+    vec base[2];    // notional executed so far among those still there
+    vec paid;       // funding, by a start dollar of longs since the start
+    vec due[2];     // distance that it adds to the marks', by side
+    vec charge[2];  // raised margins and all
+    float charge_most[2];
     float exogenous, fundamental, last;
     float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
     uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
@@ -36,7 +41,9 @@ struct Work {
     vec start;              // displacement before the rounds, percent
     vec price;              // log price, before and after them
     Marks marks;            // rules of marks, frozen for the step
-    vec offset[2];          // distance added to the marks, by side
+    float watched;          // distance added to the marks, for accounts
+    float watched_most;     // the same with what marks may differ from prices
+    vec offset[2];          // for isolated positions, by side
     float lowest, highest;  // bounds of the price
     float most[2];          // bounds of the offsets and of what marks may differ from prices
     float first;            // flow of the first round

@@ -20,7 +20,18 @@ def conditional_on(config: RunConfig) -> str:
 
 
 def _event(overlay: Overlay) -> str:
-    at, over = DURATION.format(overlay.at), DURATION.format(overlay.over)
+    at = DURATION.format(overlay.at)
+    if overlay.kind == "margin":
+        amount = f" and {SHARE.format(overlay.amount)} more" if overlay.amount else ""
+        what = f"margins x{overlay.factor:g}{amount} from {at}{_places(overlay)}"
+        return f"{overlay.name} ({what})" if overlay.name else what
+    over = DURATION.format(overlay.over)
+    if overlay.kind == "market_maker_default":
+        what = f"{SHARE.format(overlay.share)} of depth gone from {at}{_places(overlay)}"
+        return f"{overlay.name} ({what})" if overlay.name else f"a market maker's default, {what}"
+    if overlay.kind == "funding":
+        what = f"funding {SHARE.format(overlay.rate)} higher for {over} from {at}{_places(overlay)}"
+        return f"{overlay.name} ({what})" if overlay.name else what
     if overlay.kind == "price_shock":
         on = f"{overlay.factor} " if overlay.factor else ""
         what = f"{on}{SHARE.format(overlay.size)} over {over} from {at}"
@@ -33,7 +44,10 @@ def _event(overlay: Overlay) -> str:
         level = "in another way" if common is None else f"of {common:g}"
         what = f"correlation {level} for {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else what
-    where = [", ".join(getattr(overlay, key, None) or ()) for key in ("venues", "assets")]
-    places = "".join(f" on {names}" for names in where if names)
-    what = f"{overlay.kind} x{overlay.multiplier:g} for {over} from {at}{places}"
+    what = f"{overlay.kind} x{overlay.multiplier:g} for {over} from {at}{_places(overlay)}"
     return f"{overlay.name} ({what})" if overlay.name else what
+
+
+def _places(overlay: Overlay) -> str:
+    where = [", ".join(getattr(overlay, key, None) or ()) for key in ("venues", "assets")]
+    return "".join(f" on {names}" for names in where if names)

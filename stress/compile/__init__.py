@@ -26,9 +26,12 @@ from stress.compile import (
     accounts,
     books,
     exogenous,
+    flows,
+    funding,
     history,
     maintenance,
     margin,
+    margin_raises,
     marks,
     overlays,
     positions,
@@ -68,7 +71,8 @@ def compile_config(config: RunConfig) -> Scenario:
     arrays["monitoring"] = np.full(
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
-    parts = processes.parts(config)
+    parts = processes.parts(config) | flows.parts(config, shape) | funding.parts(config, shape)
+    parts |= margin_raises.parts(config, shape)
     if config.dynamics.kind == "bootstrap":
         found, parts["bootstrap"] = history.compiled(config)
         arrays |= found

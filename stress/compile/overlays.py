@@ -13,7 +13,7 @@ from stress.config.factor import extended
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
-    from stress.config.overlay import Depeg, PriceShock
+    from stress.config.overlay import Depeg, MarketMakerDefault, PriceShock
 
 
 def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:
@@ -29,6 +29,11 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     volatility = np.ones((shape.n_step, shape.n_asset))
     depth = np.ones((shape.n_step, shape.n_asset, shape.n_venue))
     for overlay in config.overlays:
+        if overlay.kind == "correlation" or overlay.kind == "funding" or overlay.kind == "margin":
+            continue  # have parts of their own: modules processes, funding and margin_raises
+        if overlay.kind == "market_maker_default":
+            depth *= gone(config, shape, overlay)
+            continue
         share = overlap(config, overlay.at, overlay.over)
         if overlay.kind == "price_shock":
             beta = shock_betas(config, overlay)
@@ -38,8 +43,6 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         if overlay.kind == "depeg":
             shock[:, shape.assets.index(overlay.asset)] += depeg(config, overlay)
             continue
-        if overlay.kind == "correlation":
-            continue  # has a part of its own, in stress.compile.processes
         factor = 1 + share * (overlay.multiplier - 1)
         assets = chosen(shape.assets, overlay.assets)
         if overlay.kind == "volatility":
@@ -66,6 +69,13 @@ def depeg(config: RunConfig, overlay: Depeg) -> np.ndarray:
         back = overlap(config, overlay.at + overlay.over + overlay.stays, overlay.recovery)
         fall = fall - overlay.recovered * back / overlay.recovery
     return fall * config.run.step * math.log1p(overlay.size)
+
+
+def gone(config: RunConfig, shape: ScenarioShape, default: MarketMakerDefault) -> np.ndarray:
+    """Depth multiplier once a market maker has gone: float64 [step, asset, venue]."""
+    share = overlap(config, default.at, config.run.horizon - default.at)[:, None, None] * default.share
+    markets = chosen(shape.assets, default.assets)[:, None] & chosen(shape.venues, default.venues)
+    return np.where(markets, 1 - share, 1.0)
 
 
 def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:

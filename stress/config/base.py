@@ -175,9 +175,11 @@ MOST_DOLLARS = 1e15
 """More than all there is; past it, single precision loses what a market is made of."""
 
 Dollars = Annotated[float, Quantity(units.DOLLARS, least=0, most=MOST_DOLLARS)]
+SignedDollars = Annotated[float, Quantity(units.DOLLARS, least=-MOST_DOLLARS, most=MOST_DOLLARS)]
 PositiveDollars = Annotated[float, Quantity(units.DOLLARS, above=0, most=MOST_DOLLARS)]
 Depth = Annotated[float, Quantity(units.DOLLARS, least=1, most=MOST_DOLLARS)]
 Share = Annotated[float, Quantity(units.SHARE, least=0, most=1)]
+ShareOfDepth = Annotated[float, Quantity(units.SHARE, least=0, below=1)]
 PartShare = Annotated[float, Quantity(units.SHARE, above=0, below=1)]
 Percentage = Annotated[float, Quantity(units.SHARE)]
 PositivePercentage = Annotated[float, Quantity(units.SHARE, above=0)]

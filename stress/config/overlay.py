@@ -11,9 +11,12 @@ from stress.config.base import (
     Instant,
     NonNegativeNumber,
     Number,
+    Percentage,
     PositiveNumber,
     Return,
     Share,
+    ShareOfDepth,
+    SignedDollars,
     Strict,
     Text,
 )
@@ -113,6 +116,70 @@ class Depeg(Strict):
         return self.at + self.over + (self.stays + self.recovery if self.recovery is not None else 0.0)
 
 
+class FundingOverlay(Strict):
+    """A while of higher or lower funding rates."""
+
+    kind: Literal["funding"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    rate: Percentage
+    """Added to the rate for eight hours, within the venue's cap; negative: shorts pay."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all that pay funding by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+class MarginOverlay(Strict):
+    """Maintenance margins raised (or lowered) from a time on, for positions that are there already."""
+
+    kind: Literal["margin"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """From when on, from the start of the run: in force from the first step that begins then or later."""
+    factor: NonNegativeNumber = 1.0
+    """Maintenance rates are multiplied by this ..."""
+    amount: Percentage = 0.0
+    """... and this is added to them."""
+    venues: tuple[str, ...] | None = None
+    """Venues that raise; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets whose positions it touches; all by default."""
+
+
+class MarketMakerDefault(Strict):
+    """A market maker is gone: from a time on its quotes are missing, and its positions are wound up."""
+
+    kind: Literal["market_maker_default"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it defaults, from the start of the run."""
+    over: Duration
+    """How long it takes until its positions are wound up, evenly."""
+    share: ShareOfDepth
+    """Share of the depth at rest that is gone until the end of the run."""
+    inventory: dict[str, SignedDollars] = {}
+    """Positions by asset, at start prices, over all `venues` by their depth; negative: short."""
+    venues: tuple[str, ...] | None = None
+    """Venues where it quoted; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it quoted; all by default."""
+
+
 Overlay = Annotated[
-    PriceShock | VolatilityOverlay | CorrelationOverlay | DepthOverlay | Depeg, Field(discriminator="kind")
+    PriceShock
+    | VolatilityOverlay
+    | CorrelationOverlay
+    | DepthOverlay
+    | Depeg
+    | FundingOverlay
+    | MarginOverlay
+    | MarketMakerDefault,
+    Field(discriminator="kind"),
 ]

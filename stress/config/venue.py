@@ -10,7 +10,9 @@ from stress.config.account import AnyAccounts
 from stress.config.base import (
     Dollars,
     MaximumLeverage,
+    NonNegativePercentage,
     PartShare,
+    Percentage,
     Share,
     ShareOrNever,
     Strict,
@@ -71,6 +73,20 @@ class MarketMakers(Strict):
     """Smallest depth, as a share of the depth at rest; in place of `withdrawal.floor`."""
 
 
+class Funding(Strict):
+    """What longs pay shorts, or shorts longs: premium + clamp(interest - premium), within a cap.
+
+    All rates are for eight hours, per dollar of present notional, and are paid step by step.
+    """
+
+    interest: Percentage = 0.0001
+    """Rate where the premium of the venue's price over the index is nothing."""
+    clamp: NonNegativePercentage = 0.0005
+    """Most by which the rate is drawn from the premium toward the interest."""
+    cap: NonNegativePercentage
+    """Largest rate, either way."""
+
+
 class Venue(Strict):
     """A trading venue for perpetual futures."""
 
@@ -80,6 +96,8 @@ class Venue(Strict):
     """Highest leverage that any of its markets allows."""
     mark: Mark = Mark()
     liquidation: Liquidation = Liquidation()
+    funding: Funding | None = None
+    """Funding of its perpetual futures; none by default."""
     insurance_fund: Dollars
     """Insurance fund at the start."""
     adl: Adl

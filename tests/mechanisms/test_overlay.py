@@ -3,12 +3,22 @@
 import numpy as np
 import pytest
 
+from kernels.mechanisms.liquidation.step_numpy import threshold_margin
+from kernels.mechanisms.overlay import MarginRaise
 from kernels.mechanisms.overlay.step_numpy import depth, shock, volatility
+from kernels.outcome import CHANNELS
+from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import GBM
 from stress.compile import compile_config
+from stress.conditions import conditional_on
 from stress.config import load
 from stress.config.factor import extended
-from tests.scenarios import ENGINES, LONG, mass, quiet, simulate
+from tests.parity.variants import CONFIGS
+from tests.scenarios import DEEP, ENGINES, LONG, SHORT, mass, quiet, simulate, with_parts
+
+
+def compiled(*changes):
+    return compile_config(load(CONFIGS / "small.yaml", list(changes)))
 
 
 def test_rows():
@@ -113,3 +123,75 @@ def test_a_shock_on_a_factor_reaches_the_path(root, engine):
     scenario = shocked(root, "factor: SPX, size: -5%, betas: {BTC: 2, ETH: 3}", *still)
     fall = simulate(engine, scenario).exogenous_fall[0]
     assert fall == pytest.approx(1 - 0.95 ** np.array([2, 3]), rel=1e-4)
+
+
+def test_margins_raised_by_hand():
+    """From 0.5% to 5%: at once everybody with a margin up to 5% is forced, longs and shorts."""
+    margin = compiled(
+        "venues.beta.liquidation.ladder=[]",
+        "venues.alpha.markets.BTC.maintenance=[{rate: 0.5%}]",
+        "overlays=[{kind: margin, at: 90s, factor: 10, venues: [alpha], assets: [BTC]}]",
+    ).parts.margin_raise
+    assert (margin.level[margin.row[:2]] == 0).all()  # in force from the first step that begins later
+    raised = margin.level[margin.row[2]]
+    assert raised[0, :, 0] == pytest.approx([np.log(0.995 / 0.95), np.log(1.05 / 1.005)])
+    assert np.count_nonzero(raised) == 2
+    distance = raised[0, :, 0]
+    assert threshold_margin(distance, np.array([LONG, SHORT]), 0.005, 0.0) == pytest.approx([0.05, 0.05])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_raised_margins_force_at_rest(engine):
+    """Prices stand still, margins rise: those within the added distance go, and lose nothing."""
+    density = 1e8
+    forced = {(0, side, 0, 0, 0): density * EDGES for side in (LONG, SHORT)}
+    level = np.array([[[[0.0], [0.0]]], [[[0.04], [0.03]]]])
+    scenario = with_parts(
+        quiet(n_step=3, depth=DEEP, forced=forced),
+        margin_raise=MarginRaise(np.array([0, 1, 1], np.int32), level),
+    )
+    found = simulate(engine, scenario)
+    assert found.liquidated[0, 0, 0, :2] == pytest.approx([density * 0.04, density * 0.03], rel=1e-5)
+    assert found.loss[0, 0].sum() == pytest.approx(0.0, abs=1.0)
+
+
+def test_several_classes_err_by_little():
+    """Rates of 0.5% and 2%, doubled: the mean of 0.504% and 2.062% stands for both, 0.8% off for either."""
+    level = compiled(
+        "venues.alpha.markets.BTC.maintenance=[{share: 50%, rate: 0.5%}, {share: 50%, rate: 2%}]",
+        "overlays=[{kind: margin, at: 0s, factor: 2}]",
+    ).parts.margin_raise.level
+    exact = np.log([0.995 / 0.99, 0.98 / 0.96])
+    assert level[-1, 0, LONG, 0] == pytest.approx(exact.mean())
+    assert np.abs(exact - exact.mean()).max() < 0.008
+
+
+def test_market_maker_defaults():
+    """Half the depth is gone, and its Bitcoins are sold over five minutes, by depth."""
+    scenario = compiled(
+        "overlays=[{kind: market_maker_default, at: 2m, over: 5m, share: 50%, "
+        "inventory: {BTC: $100M, ETH: -$10M}}]",
+    )
+    arrays, flow = scenario.arrays, scenario.parts.flow
+    depth = arrays.depth_level[arrays.depth_row]
+    assert (depth[:2] == 1).all()
+    assert (depth[2:] == 0.5).all()
+    orders = flow.level[flow.row][:, 0]
+    assert (orders[[0, 1, 7, 8]] == 0).all()
+    assert orders[2:7].sum(axis=(0, 2)) == pytest.approx([-100e6, 10e6])
+    assert orders[2] == pytest.approx(orders[6])
+    share = arrays.depth / arrays.depth.sum(axis=1, keepdims=True)
+    assert orders[3] == pytest.approx(np.array([[-20e6], [2e6]]) * share)
+    assert CHANNELS[flow.channel[0]] == "market_maker"
+
+
+def test_what_a_run_is_conditional_on():
+    overlays = (
+        "overlays=[{kind: margin, at: 5m, factor: 2, venues: [alpha]}, "
+        "{kind: funding, at: 0s, over: 1h, rate: 4%}, "
+        "{kind: market_maker_default, name: gone, at: 2m, over: 5m, share: 50%}]"
+    )
+    config = load(CONFIGS / "small.yaml", [overlays, "venues.beta.funding={cap: 2%}"])
+    assert conditional_on(config) == (
+        "margins x2 from 5m on alpha, funding 4% higher for 1h from 0s, gone (50% of depth gone from 2m)"
+    )

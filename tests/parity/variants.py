@@ -190,6 +190,23 @@ VARIANTS = {
         "overlays=[{kind: depth, at: 0s, over: 20m, multiplier: 0.3, assets: [BTC]}, "
         "{kind: price_shock, at: 4m, over: 5m, size: -5%}]",
     ],
+    # carrying and winding up
+    "funding": [
+        "venues.alpha.funding={cap: 2%}", "venues.beta.funding={interest: 0.03%, clamp: 0.01%, cap: 30%}",
+    ],
+    "a spike of funding, backlog, queue": [
+        *policy("queue"), *POOR, *SLOW, "venues.alpha.funding={cap: 50%}", "venues.beta.funding={cap: 90%}",
+        "overlays=[{kind: funding, at: 1m, over: 12m, rate: 60%}, "
+        "{kind: price_shock, at: 5m, over: 5m, size: -7%}]",
+    ],
+    "margins raised": [
+        "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -5%}, "
+        "{kind: margin, at: 5m, factor: 3, venues: [alpha]}, {kind: margin, at: 9m, amount: 1%}]",
+    ],
+    "a market maker defaults": [
+        "overlays=[{kind: market_maker_default, at: 3m, over: 10m, share: 60%, "
+        "inventory: {BTC: $200M, ETH: -$60M}}]", *SLOW,
+    ],
 }  # fmt: skip
 
 REAL = {"the crash of October 2025": "oct-2025.yaml", "a quiet day": "quiet-day.yaml"}

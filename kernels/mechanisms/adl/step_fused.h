@@ -38,8 +38,8 @@ static inline bool bankrupt_frontiers(const PackedScenario& s, int asset, int ve
 // Close what lies between `executed` [side][group] of the market and `end`, the frontiers of its losing
 // side; `end` comes back lower where the winners do not suffice. `first`: where a random start begins.
 static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
-                                     const float executed[2][MAX_GROUP], const tiers survival[2], float first,
-                                     float* end) {
+                                     float net, const float executed[2][MAX_GROUP], const tiers survival[2],
+                                     float first, float* end) {
     const float* start = executed[side];
     const int64_t at = (int64_t)((asset * 2 + 1 - side) * s.n_venue + venue) * MAX_TIER;
     tiers held = load_tiers(s.tier_notional + at);
@@ -65,7 +65,7 @@ static inline Deleveraged deleverage(const PackedScenario& s, int asset, int ven
         d.margin += r.amounts(r.place(end[g])).margin - r.amounts(r.place(start[g])).margin;
     }
     d.margin = d.margin * survival[side];
-    d.deficit = maximum(consumed(price, side) * d.notional - d.margin, tsplat(0.0f));
+    d.deficit = maximum(consumed(net, side) * d.notional - d.margin, tsplat(0.0f));
     const float need = minimum(tier_sum(d.notional), most);
     d.taken = take(policy, winners, total, need, first);
     const tiers one = tsplat(1.0f);

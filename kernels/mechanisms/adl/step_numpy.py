@@ -46,22 +46,24 @@ class Closed:
     survival: np.ndarray  # of the winners afterwards [n, tier]
 
 
-def close(arrays, part, asset, venue, mark, executed, frontier, survival, first):
+def close(arrays, part, asset, venue, mark, executed, frontier, survival, first, paid=0.0):
     """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(9).
 
     asset, venue: [n]; mark: log mark price [n]
     executed    : [n, side, group]; frontier: [n, side]; survival: [n, side, tier]
     first       : where in the list of winners a `random_start` begins, as a share of it [n]
+    paid        : funding paid by a start dollar of longs [n]
     returns     : the losing side [n], Closed
     """
     row = np.arange(len(asset))
     side = np.where(mark < 0, LONG, 1 - LONG)
     price = np.exp(mark)
+    net = price - paid
     group = np.arange(executed.shape[-1])
     pick = (asset[:, None], side[:, None], group, venue[:, None])
     start, reached = executed[row, side], frontier[row, side]
     bankrupt = bankrupt_distance(
-        price[:, None], side[:, None], arrays.group_rate[pick], arrays.group_deduction[pick]
+        net[:, None], side[:, None], arrays.group_rate[pick], arrays.group_deduction[pick]
     )
     end = np.clip(bankrupt, start, np.maximum(start, reached[:, None]))
     end = np.where(arrays.group_partial[pick], start, end)
@@ -93,7 +95,7 @@ def close(arrays, part, asset, venue, mark, executed, frontier, survival, first)
     notional = bankrupt_notional(end).sum(axis=1)
     margin = margin_below(arrays, asset, side, venue, end) - margin_below(arrays, asset, side, venue, start)
     margin = (margin * alive).sum(axis=1)
-    deficit = np.maximum(consumed(price, side)[:, None] * notional - margin, 0.0)
+    deficit = np.maximum(consumed(net, side)[:, None] * notional - margin, 0.0)
     need = np.minimum(notional.sum(axis=1), most)
     taken = take(policy, winners, need, first)
     remaining = 1 - taken / np.where(winners.notional > 0, winners.notional, 1.0)

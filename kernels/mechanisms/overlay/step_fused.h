@@ -7,6 +7,9 @@ static inline float overlay_volatility(const PackedScenario& s, int step, int as
 static inline vec overlay_depth(const PackedScenario& s, int step, int asset) {
     return load(s.depth_level, s.depth_row[step] * s.n_asset + asset);
 }
+static inline vec overlay_margin(const PackedScenario& s, int step, int asset, int side) {
+    return load(s.margin_raise_level, (s.margin_raise_row[step] * s.n_asset + asset) * 2 + side);
+}
 static inline float overlay_shock(const PackedScenario& s, int step, int asset) {
     return s.shock[step * s.n_asset + asset];
 }

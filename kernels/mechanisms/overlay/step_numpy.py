@@ -11,6 +11,11 @@ def depth(arrays, step):
     return arrays.depth_level[arrays.depth_row[step]]
 
 
+def margin(part, step):
+    """Distance that raised maintenance rates add in a step, Eq. (5): float64 [asset, side, venue]."""
+    return part.level[part.row[step]]
+
+
 def shock(arrays, step):
     """Log return imposed in a step: float64 [asset]."""
     return arrays.shock[step]

@@ -16,13 +16,14 @@ struct Record {
     quad gain[LANES];                   // of the step for the fund, fees and surplus, by group
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
-    vec coins[MAX_ASSET];
+    vec coins[MAX_ASSET], deleveraged[MAX_ASSET];
     vec trough[MAX_ASSET];
     float index_trough[MAX_ASSET], exogenous_trough[MAX_ASSET], branching[MAX_ASSET];
     // by venue
     float income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
     float backlog_total;
     float sold_by[N_CHANNEL];
+    vec funding[2];  // paid by longs, and by shorts
     uint32_t pending_venues;
 };
 
@@ -175,6 +176,13 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
     for (int v = 0; v < s.n_venue; ++v) row.put(r.backlog[v]);
     row.put(r.backlog_total);
     for (int c = 0; c < N_CHANNEL; ++c) row.put(r.sold_by[c]);
+    float paid[2] = {0.0f, 0.0f};
+    for (int v = 0; v < s.n_venue; ++v)
+        for (int side = 0; side < 2; ++side) {
+            row.put(r.funding[side][v]);
+            paid[side] += r.funding[side][v];
+        }
+    row.put(paid[0]), row.put(paid[1]);
     row.put(worst_window(cumulative, s.n_step, s.window_steps));
 }
 

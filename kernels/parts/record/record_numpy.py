@@ -27,6 +27,8 @@ class Record:
         self.loss = {name: np.zeros((n, v, t)) for name in COMPONENTS}
         self.liquidated = np.zeros((n, v, a, 2))
         self.coins = np.zeros((n, v, a))
+        self.deleveraged_coins = np.zeros((n, v, a))
+        self.funding = np.zeros((n, v, 2))
         self.liquidated_tier = np.zeros((n, v, t))
         self.adl_notional = np.zeros((n, v, t))
         self.closed = np.zeros((n, v))
@@ -58,14 +60,16 @@ class Record:
         psi = self.scenario.arrays.closing_share[venue]
         np.add.at(self.closed, (path, venue), psi * notional.sum(axis=1))
 
-    def deleveraged(self, path, asset, side, venue, price, at_mark, closed):
+    def deleveraged(self, path, asset, side, venue, price, paid, at_mark, closed):
         """Bankrupt positions closed against winners; path to at_mark: [n], closed: [n] or [n, tier].
 
         price: the mark, relative to the start; at_mark: winners are closed there, and the fund pays
+        paid : funding, by a start dollar of longs
         """
         notional, margin, deficit = closed.notional, closed.margin, closed.deficit
         at_mark, sign = at_mark[:, None], np.where(side == 0, 1, -1)
-        dollars = np.where(at_mark, notional * price[:, None], notional - sign[:, None] * margin)
+        bankruptcy = notional * (1 + paid)[:, None] - sign[:, None] * margin
+        dollars = np.where(at_mark, notional * price[:, None], bankruptcy)
         paid = np.where(at_mark, 0.0, deficit)
         np.add.at(self.loss["margin_lost"], (path, venue), margin)
         np.add.at(self.loss["deficit"], (path, venue), deficit)
@@ -75,6 +79,7 @@ class Record:
         self.liquidation(path, asset, side, venue, notional, dollars)
         coins, forgone = notional.sum(axis=1), paid.sum(axis=1)
         np.add.at(self.closed, (path, venue), coins)
+        np.add.at(self.deleveraged_coins, (path, venue, asset), coins)
         self.closings.add(
             self.step, path, asset, venue, sign, coins, dollars.sum(axis=1), forgone, forgone, closed.hedged
         )
@@ -141,6 +146,11 @@ class Record:
         dollars = np.einsum("psav,pav->ps", np.abs(orders), fill)
         self.sold_by += dollars @ np.eye(len(CHANNELS))[channel]
 
+    def funding_paid(self, by_longs):
+        """Funding of a step: USD that longs pay to shorts, negative where shorts pay [path, asset, venue]."""
+        self.funding[..., 0] += np.maximum(by_longs, 0.0).sum(axis=1)
+        self.funding[..., 1] += np.maximum(-by_longs, 0.0).sum(axis=1)
+
     def backlogs(self, waiting):
         """Notional triggered and not executed at the end of the step [path, venue]."""
         np.maximum(self.backlog, waiting, out=self.backlog)
@@ -201,6 +211,7 @@ class Record:
             "venues_exhausted": (self.exhaustion > 0).sum(axis=1),
             "backlog": np.append(self.backlog, self.backlog_total[:, None], axis=1),
             "sold_by": self.sold_by,
+            "funding": with_total(self.funding, (1,)),
             "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
         }
         for name, values in fields.items():

@@ -8,11 +8,21 @@ from collections.abc import Iterable, Iterator
 from stress import units
 from stress.config.check.draft import Draft, Finding, undefined
 from stress.config.origin import Path
-from stress.config.overlay import CorrelationOverlay, Depeg, DepthOverlay, Overlay, PriceShock
+from stress.config.overlay import (
+    CorrelationOverlay,
+    Depeg,
+    DepthOverlay,
+    FundingOverlay,
+    MarginOverlay,
+    MarketMakerDefault,
+    Overlay,
+    PriceShock,
+)
 from stress.errors import quoted, suggest
 
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
+BY_VENUE = (DepthOverlay, FundingOverlay, MarginOverlay, MarketMakerDefault)
 
 
 def overlays(draft: Draft) -> Iterator[Finding]:
@@ -36,8 +46,14 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         if isinstance(overlay, DepthOverlay) and overlay.multiplier < LEAST_DEPTH:
             why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:g}"
             yield (*path, "multiplier"), f"{overlay.multiplier:g} is too small", why, ""
-        if isinstance(overlay, DepthOverlay) and overlay.venues is not None:
+        if isinstance(overlay, MarketMakerDefault):
+            yield from inventory(draft, path, overlay)
+        if isinstance(overlay, FundingOverlay):
+            yield from unfunded(draft, path, overlay)
+        if isinstance(overlay, BY_VENUE) and overlay.venues is not None:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
+        if isinstance(overlay, MarginOverlay) and overlay.factor == 1 and overlay.amount == 0:
+            yield path, "raises nothing", "neither `factor` nor `amount` is there", 'Try "factor: 2".'
         if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
 
@@ -50,6 +66,31 @@ def coin(draft: Draft, path: Path, overlay: Depeg) -> Iterator[Finding]:
     if abs(move := math.log1p(overlay.size)) > LARGEST_MOVE:
         why = f"more than {LARGEST_MOVE:g} either way cannot be computed"
         yield (*path, "size"), f"moves the log price of {overlay.asset} by {move:.3g}", why, ""
+
+
+def inventory(draft: Draft, path: Path, default: MarketMakerDefault) -> Iterator[Finding]:
+    """Findings where a market maker holds what it does not quote, or what nobody lists."""
+    at: Path = (*path, "inventory")
+    yield from undefined(at, default.inventory, draft.assets, "asset")
+    names = draft.venues if default.venues is None else default.venues
+    venues = [draft.venues.get(name) for name in names]
+    for asset in default.inventory:
+        if asset not in draft.assets:
+            continue
+        if default.assets is not None and asset not in default.assets:
+            why = "it quotes the assets in `assets` only"
+            yield (*at, asset), f"{asset} is held but not quoted", why, "Add it there."
+        elif all(venues) and not any(venue and asset in venue.markets for venue in venues):
+            yield (*at, asset), f"{asset} cannot be sold", "none of its venues lists it", ""
+
+
+def unfunded(draft: Draft, path: Path, overlay: FundingOverlay) -> Iterator[Finding]:
+    """A finding where no venue that the event touches pays funding."""
+    names = draft.venues if overlay.venues is None else overlay.venues
+    venues = [draft.venues.get(name) for name in names]
+    if all(venues) and not any(venue and venue.funding for venue in venues):
+        why = "no venue that it touches has `funding`"
+        yield (*path, "rate"), "would be paid by nobody", why, 'Try "funding: {cap: 2%}" in a venue.'
 
 
 def too_far(path: Path, shock: PriceShock, assets: Iterable[str]) -> Iterator[Finding]:
@@ -66,14 +107,22 @@ def too_far(path: Path, shock: PriceShock, assets: Iterable[str]) -> Iterator[Fi
         yield (*path, *at), f"moves the log price of {asset} by {move:.3g}", why, ""
 
 
+def finish(overlay: Overlay) -> float:
+    """When an event is over, from the start of the run; those without an end when they begin."""
+    if isinstance(overlay, Depeg):
+        return overlay.end
+    return overlay.at if isinstance(overlay, MarginOverlay) else overlay.at + overlay.over
+
+
 def within(draft: Draft, path: Path, overlay: Overlay) -> Iterator[Finding]:
     """A finding where an event never happens, or a shock is cut short."""
     if draft.run is None:
         return
     horizon = units.DURATION.format(draft.run.horizon)
-    end = overlay.end if isinstance(overlay, Depeg) else overlay.at + overlay.over
+    end = finish(overlay)
     if overlay.at >= draft.run.horizon:
         yield (*path, "at"), f"begins after the horizon, {horizon}", "it would never happen", ""
-    elif isinstance(overlay, PriceShock | Depeg) and end > draft.run.horizon:
-        why = f"it takes until {units.DURATION.format(end)}, and the rest of the move would be lost"
+    elif isinstance(overlay, PriceShock | Depeg | MarketMakerDefault) and end > draft.run.horizon:
+        rest = "inventory" if isinstance(overlay, MarketMakerDefault) else "move"
+        why = f"it takes until {units.DURATION.format(end)}, and the rest of the {rest} would be lost"
         yield (*path, "over"), f"ends after the horizon, {horizon}", why, ""

@@ -1,0 +1,57 @@
+"""Maintenance margins raised on the way: how much nearer every trigger comes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kernels.mechanisms.overlay import MarginRaise
+from kernels.scenario import ScenarioShape
+from stress.compile.books import markets
+from stress.compile.maintenance import classes
+
+if TYPE_CHECKING:
+    from stress.config import RunConfig
+    from stress.config.overlay import MarginOverlay
+
+HIGHEST_RATE = 0.99
+"""Maintenance rates end here: at 100% every long would be forced at any price."""
+
+
+def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
+    """The part of raised margins; none where nobody raises any."""
+    raises = [overlay for overlay in config.overlays if overlay.kind == "margin"]
+    if not raises:
+        return {}
+    starts = np.arange(shape.n_step) * config.run.step
+    # A millionth of a step is rounding.
+    inside = np.array([starts >= overlay.at - 1e-6 * config.run.step for overlay in raises])
+    known, row = np.unique(inside, axis=1, return_inverse=True)
+    # Row 0 is the start, with nothing raised, in force or not.
+    levels = [np.zeros((shape.n_asset, 2, shape.n_venue))]
+    for some in known.T:
+        levels.append(nearer(config, shape, [r for r, on in zip(raises, some, strict=True) if on]))
+    return {"margin_raise": MarginRaise((row.reshape(-1) + 1).astype(np.int32), np.stack(levels))}
+
+
+def nearer(config: RunConfig, shape: ScenarioShape, raises: list[MarginOverlay]) -> np.ndarray:
+    """Distance that raises add, in their order, Eq. (5) of docs/methods/overlay.md: [asset, side, venue].
+
+    Exact for a market with one maintenance class; for several the mean by their shares.
+    """
+    found = np.zeros((shape.n_asset, 2, shape.n_venue))
+    for a, v, asset, venue, market in markets(config):
+        touching = [
+            r
+            for r in raises
+            if (r.assets is None or asset in r.assets) and (r.venues is None or venue in r.venues)
+        ]
+        for share, start, _ in classes(market, bool(config.venues[venue].liquidation.ladder)):
+            rate = start
+            for r in touching:
+                rate = min(max(rate * r.factor + r.amount, 0.0), HIGHEST_RATE)
+            if rate != start:
+                found[a, 0, v] += share * np.log((1 - start) / (1 - rate))
+                found[a, 1, v] += share * np.log((1 + rate) / (1 + start))
+    return found
