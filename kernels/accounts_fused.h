@@ -190,6 +190,24 @@ class Accounts {
         return dollars;
     }
 
+    // Accounts of a slot on a venue that are bankrupt at the marks `price`: notional between what has been
+    // executed and `end`; their loss and worth per dollar come with it.
+    float bankrupt(int k, int v, const vec* price, float& end, float& loss, float& worth) const {
+        end = account_bankrupt(s, k, v, price, executed[k][v], frontier[k][v], loss, worth);
+        if (!(end > executed[k][v])) return 0.0f;
+        return tier_sum(account_forced(s, k, v, end)) - tier_sum(account_forced(s, k, v, executed[k][v]));
+    }
+
+    // Close them up to `end`, or a share of their notional `need`; what they are and lose.
+    AccountSlice close(int k, int v, float end, float share, float need, float loss, float worth) {
+        const float start = executed[k][v];
+        if (share < 1.0f) end = share > 0.0f ? account_advance(s, k, v, start, end, share * need) : start;
+        const AccountSlice x = account_slice(s, k, v, start, end, loss, maximum(worth, 0.0f));
+        set_lane(executed[k], v, end);
+        set_lane(base[k], v, tier_sum(account_forced(s, k, v, end)));
+        return x;
+    }
+
     // Frontiers that passed nobody are executed as they stand.
     void pass() {
         behind = false;

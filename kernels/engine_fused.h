@@ -367,6 +367,7 @@ class Engine : Settlement {
         accounts.open();
         const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
+        if (on && !quiet && accounts.n_slot) deleverage_accounts();
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
@@ -642,6 +643,100 @@ class Engine : Settlement {
             m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed[1 - side], 1, d.survival);
             book_deleveraged(a, v, side, price, paid, d);
         }
+    }
+
+    // Close bankrupt accounts at the marks of round 0 on the venues whose deleveraging is on.
+    void deleverage_accounts() {
+        vec price[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            const Work& w = work[a];
+            const vec marked = mark(market[a].fundamental, w.start, asset[a].mark_weight, s.n_venue);
+            price[a] = exponential(marked);
+            accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
+        }
+        accounts.look();
+        uint32_t thinned = 0;
+        for (int k = 0; k < accounts.n_slot; ++k)
+            for (uint32_t rest = on; rest; rest &= rest - 1)
+                thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
+        for (; thinned; thinned &= thinned - 1) {
+            const int a = __builtin_ctz(thinned);
+            if (!work[a].active) continue;
+            // Its cascade was opened before its winners were closed.
+            for (int side = 0; side < 2; ++side) {
+                cascade[a].thinned[side] = market[a].thinned[side];
+                cascade[a].base[side] = market[a].base[side];
+            }
+            open_cascade(s, cascade[a]);
+        }
+    }
+
+    // The same for one slot on one venue; returns the assets whose winners were closed.
+    uint32_t deleverage_slot(int k, int v, const vec* price) {
+        float end, loss, worth, share = 1.0f;
+        const float need = accounts.bankrupt(k, v, price, end, loss, worth);
+        if (!(need > DUST)) return 0;
+        Winners winners[MAX_ASSET];
+        tiers held[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            const float weight = s.account_legs[(k * s.n_asset + a) * LANES + v];
+            if (weight == 0.0f) continue;
+            const int other = weight > 0.0f ? SHORT : LONG;
+            float executed[MAX_GROUP];
+            for (int g = 0; g < s.n_group; ++g) executed[g] = market[a].executed[other][g][v];
+            winners[a] =
+                winners_of(s, a, other, v, price[a][v], executed, alive(market[a], other, v), held[a]);
+            const float most = tier_sum(room(s.adl_policy[v], winners[a]) * winners[a].notional);
+            const float wanted = (weight > 0.0f ? weight : -weight) * need;
+            if (wanted > most) share = minimum(most / wanted, share);
+        }
+        const AccountSlice x = accounts.close(k, v, end, share, need, loss, worth);
+        uint32_t assets = 0;
+        for (int a = 0; a < s.n_asset; ++a) {
+            const float weight = s.account_legs[(k * s.n_asset + a) * LANES + v];
+            if (weight == 0.0f) continue;
+            assets |= 1u << a;
+            const int side = weight > 0.0f ? LONG : SHORT;
+            const float size = weight > 0.0f ? weight : -weight;
+            Market& m = market[a];
+            const Given given = give(s, a, 1 - side, v, winners[a], held[a], alive(m, 1 - side, v),
+                                     size * tier_sum(x.notional), first_of_list(a, v));
+            float executed[MAX_GROUP];
+            for (int g = 0; g < s.n_group; ++g) executed[g] = m.executed[1 - side][g][v];
+            m.survival[1 - side][v] = given.survival;
+            m.thinned[1 - side] |= 1u << v;
+            m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed, 1, given.survival);
+            book_leg(a, v, side, size, price[a][v], x, given);
+        }
+        if (s.adl_at_mark[v]) {
+            for (int t = 0; t < s.n_tier; ++t)
+                record.pending[v][t] += quad{x.lost[t], 0.0f, 0.0f, x.deficit[t]};
+            record.pending_venues |= 1u << v;
+        } else {
+            add_tiers(record.loss[MARGIN_LOST][v], x.lost);
+            add_tiers(record.loss[DEFICIT][v], x.deficit);
+            add_tiers(record.loss[ADL][v], x.deficit);
+        }
+        return assets;
+    }
+
+    // A leg of closed accounts: sold above the mark by what its winners forgo, or bought below it.
+    void book_leg(int a, int v, int side, float size, float price, const AccountSlice& x,
+                  const Given& given) {
+        const float sign = side == LONG ? 1.0f : -1.0f;
+        const tiers coins = size * x.notional, forgone = s.adl_at_mark[v] ? tsplat(0.0f) : size * x.deficit;
+        const tiers dollars = price * coins + sign * forgone;
+        const float closed = tier_sum(coins), received = tier_sum(dollars), paid = tier_sum(forgone);
+        add_tiers(record.liquidated_tier[v], dollars);
+        add_tiers(record.adl_notional[v], given.taken);
+        record.liquidated[a][side][v] += received;
+        record.coins[a][v] += closed;
+        record.adl_closed[v] += closed;
+        flow += received;
+        closings.forgone[0][v] += paid;
+        closings.needed[v] += paid;
+        closings.hedged[v] += given.hedged;
+        closings.add({now, a, v, sign * closed, sign * received});
     }
 
     // Where a random start begins in the list of winners, as a share of it.

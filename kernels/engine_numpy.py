@@ -72,6 +72,8 @@ def step(
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     if deleveraging.any():
         settlement.deleverage(scenario, state, record, deleveraging, marks, frontier, drawn)
+        if scenario.parts.account is not None:
+            settlement.deleverage_accounts(scenario, state, record, deleveraging, marks, offset, drawn)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier

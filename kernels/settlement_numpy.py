@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kernels.mechanisms.account import deleverage_numpy as bankrupt_accounts
 from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.cascade import DUST
@@ -29,6 +30,23 @@ def deleverage(scenario, state, record, on, marks, frontier, drawn) -> None:
     state.survival[path, asset, 1 - side, venue] = closed.survival
     at_mark, paid = part.at_mark[venue] != 0, state.paid[path, asset, venue]
     record.deleveraged(path, asset, side, venue, np.exp(marked), paid, at_mark, closed)
+
+
+def deleverage_accounts(scenario, state, record, on, marks, offset, drawn) -> None:
+    """Close bankrupt accounts of the venues in `on` [path, venue] against winners, slot by slot."""
+    part, price = scenario.parts.account, np.exp(marks)
+    reached = account.reached(part, account.prices(part, marks, offset))
+    frontier = np.maximum(state.account_frontier, reached)
+    start = state.account_executed
+    end = np.where(on[:, None], bankrupt_accounts.bankrupt(part, price, start, frontier), start)
+    for slot, path, venue in list(bankrupt_accounts.due(part, start, end)):
+        closed = bankrupt_accounts.close(
+            scenario, slot, path, venue, price, start, end, state.executed, state.survival, drawn
+        )
+        state.account_executed[path, slot, venue] = closed.executed[path, venue]
+        for leg in closed.legs:
+            state.survival[path, leg.asset, 1 - leg.side, venue] = leg.survival
+        record.deleveraged_accounts(scenario.parts.adl.at_mark[venue] != 0, closed)
 
 
 def execute(scenario, state, record, counters, sold, fill, marks) -> None:

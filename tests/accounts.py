@@ -20,6 +20,7 @@ def accounts(scenario, n_slot=1, forced=None, **changes):
     market, fixed = np.zeros((n_slot, a, v)), np.zeros((n_slot, v))
     arrays = {
         "need": market, "need_fixed": fixed, "value": market, "value_fixed": fixed + 1, "loss": market,
+        "legs": market,
         "loss_fixed": fixed, "worth": market, "worth_fixed": fixed + 1, "lean": market, "start": fixed,
         "sold": np.zeros((n_slot, v, a, v)), "response": fixed + 1, "throughput": fixed + np.inf,
         "size": fixed,
@@ -38,6 +39,7 @@ def long_portfolio(weights, rate=0.0):
     w = np.asarray(weights, float)
     return {
         "need": (rate - 1) * w[None, :, None], "need_fixed": w.sum(), "start": rate * w.sum(),
+        "legs": w[None, :, None],
         "loss": -w[None, :, None], "loss_fixed": w.sum(), "lean": -np.sign(w)[None, :, None],
         "sold": w[None, None, :, None],
     }  # fmt: skip

@@ -30,6 +30,8 @@ class Entry:
     """Start dollars sold (negative: bought) on each book per dollar forced [asset, target venue]."""
     forced: np.ndarray
     """Cumulative notional by distance k - start [edge, tier]."""
+    legs: np.ndarray | float = 0.0
+    """Positions in the venue's own markets, which it may deleverage; longs positive [asset]."""
     value: np.ndarray | float = 0.0
     value_fixed: float = 1.0
     worth: np.ndarray | float = 0.0
@@ -96,7 +98,7 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
         raise ValueError(f"{len(channels)} kinds of accounts side by side; at most {MAX_SLOT} are possible")
     n_slot, n_asset, n_venue = len(channels), shape.n_asset, shape.n_venue
     market, fixed = (n_slot, n_asset, n_venue), (n_slot, n_venue)
-    arrays = {name: np.zeros(market) for name in ("need", "value", "loss", "worth", "lean")}
+    arrays = {name: np.zeros(market) for name in ("need", "value", "loss", "worth", "lean", "legs")}
     arrays |= {name: np.zeros(fixed) for name in ("need_fixed", "loss_fixed", "start", "response")}
     arrays |= {name: np.ones(fixed) for name in ("value_fixed", "worth_fixed", "size_fixed")}
     arrays |= {name: np.full(fixed, np.inf) for name in ("throughput", "bonus")}
@@ -104,7 +106,7 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
     arrays |= {"forced": np.zeros((*fixed, N_EDGE, shape.n_tier)), "channel": np.array(channels, np.int32)}
     arrays["sold"] = np.zeros((n_slot, n_venue, n_asset, n_venue))
     for slot, entry in placed:
-        for name in ("need", "value", "loss", "worth", "lean"):
+        for name in ("need", "value", "loss", "worth", "lean", "legs"):
             arrays[name][slot, :, entry.venue] = getattr(entry, name)
         for name in (
             "need_fixed", "value_fixed", "loss_fixed", "worth_fixed", "start", "response", "throughput",

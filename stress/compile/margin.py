@@ -59,6 +59,8 @@ def entries(config: RunConfig, shape: ScenarioShape) -> Iterator[Entry]:
                 what = f"nobody in tier {tier} has the margin that these positions need"
                 why = f"they need {start:.3g} of their notional at the start, and all would be closed at once"
                 raise config.error((*path, "leverage"), what, why, "Take that tier out.") from None
+            if found.kind == "coin_margined":
+                forced = in_coins(start, forced, terms["size"], terms["size_fixed"])
             pace = found.half_life
             yield Entry(
                 venue=v, channel=CHANNELS.index(CHANNEL[found.kind]), forced=forced,
@@ -79,6 +81,13 @@ def table(start, bands, notional, first) -> np.ndarray:
     return first * whole + (1 - first) * rest
 
 
+def in_coins(start: float, face: np.ndarray, size: float, size_fixed: float) -> np.ndarray:
+    """Cumulative start dollars of coins that closing a cumulative face takes [edge, tier]."""
+    threshold = start + (EDGES[1:] + EDGES[:-1]) / 2
+    coins = np.diff(face, axis=0) * np.maximum(size_fixed + size * threshold, 0.0)[:, None]
+    return np.concatenate([np.zeros_like(face[:1]), np.cumsum(coins, axis=0)])
+
+
 def mean_threshold(start: float, forced: np.ndarray) -> float:
     """Mean equity per dollar of notional of those who can be forced."""
     held = np.diff(forced.sum(axis=1))
@@ -94,14 +103,17 @@ def portfolio(config: RunConfig, venue: Venue, found: AnyAccounts) -> dict:
     size = np.abs(weight)
     terms = {
         "need": size * rate - weight, "need_fixed": weight.sum() - (size * deduction).sum(),
-        "loss": -weight, "loss_fixed": weight.sum(),
+        "legs": weight, "loss": -weight, "loss_fixed": weight.sum(),
         "value": np.zeros(len(names)), "value_fixed": 1.0,
         "worth": np.zeros(len(names)), "worth_fixed": 1.0,
     }  # fmt: skip
     if found.kind == "coin_margined":
         # The face of an inverse contract is in dollars, and so is the margin that it needs.
-        own = (size > 0).astype(float)
+        own, sign = (size > 0).astype(float), weight.sum()
+        # Closing a dollar of face takes 1/m coins, at the price m at which equity is down to the need.
+        whole = 1 + sign * (size * (rate - deduction)).sum()
         return terms | {
+            "size": sign / whole, "size_fixed": 1 / whole,
             "need": -weight, "need_fixed": weight.sum() + (size * (rate - deduction)).sum(),
             "value": own, "value_fixed": 0.0, "worth": own, "worth_fixed": 0.0,
         }  # fmt: skip

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels.mechanisms.account.step_numpy import level, slice_losses
-from kernels.outcome import CHANNELS, EXHAUSTED
+from kernels.mechanisms.adl import ADL_CAPPED_PRO_RATA, ADL_PRO_RATA, ADL_QUEUE, ADL_RANDOM_START
+from kernels.outcome import CHANNELS, COMPONENTS, EXHAUSTED
 from kernels.parts.table.table_numpy import EDGES
 from tests.accounts import accounts, long_portfolio
 from tests.parity.compare import TOLERANCE, gaps, steep
@@ -204,6 +205,59 @@ def test_what_is_no_liquidation_loses_nothing(engine):
     assert found.liquidated.sum() == found.loss.sum() == 0
 
 
+AT = int(np.searchsorted(EDGES, 0.08))
+KNOWN = (EDGES[AT - 1] + EDGES[AT]) / 2
+"""Mean threshold of accounts that fill the bin below .08."""
+
+
+def bankrupt_pair(policy=ADL_PRO_RATA, shorts=(100, 50, 50), **changes):
+    """30 of portfolios, two thirds Bitcoin and a third Ether, all bankrupt once both have fallen by 10%."""
+    table = 30 * ONE * np.clip((EDGES - EDGES[AT - 1]) / (EDGES[AT] - EDGES[AT - 1]), 0, 1)
+    held = np.zeros((2, 2, 1, 3))
+    held[0, 1, 0], held[1, 1, 0] = np.array(shorts) * ONE, np.array([100, 50, 50]) * ONE
+    scenario = quiet(
+        n_asset=2, n_tier=3, depth=DEEP, shock=[[np.log(0.9)] * 2], adl_policy=policy, tier_notional=held
+    )
+    return accounts(scenario, forced={(0, 0, 0): table}, **long_portfolio([2 / 3, 1 / 3]) | changes)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bankrupt_accounts_are_closed_against_winners_of_every_leg(engine):
+    """20 of Bitcoin and 10 of Ether; shorts of 100, 50 and 50 in each give half of it, a quarter, a quarter.
+    Forgone: 30 x (.10 - k), two thirds of it by those short of Bitcoin."""
+    found = simulate(engine, bankrupt_pair())
+    assert found.adl_notional[0, 0, :3] / ONE == pytest.approx([15, 7.5, 7.5], rel=1e-5)
+    forgone = 30 * ONE * (0.1 - KNOWN)
+    component = dict(zip(COMPONENTS, found.loss[0, :, 0, -1], strict=True))
+    assert component["adl"] == component["deficit"] == pytest.approx(forgone, rel=1e-4)
+    assert component["margin_lost"] == pytest.approx(30 * ONE * KNOWN, rel=1e-5)
+    assert component["bad_debt"] == found.sold_by.sum() == 0
+    # Sold for the mark and what the winners forgo: nothing entered a book.
+    assert found.liquidated[0, 0, :2, 0] == pytest.approx(
+        [20 * ONE * 0.9 + forgone * 2 / 3, 9 * ONE + forgone / 3]
+    )
+    assert found.adl_forgone[0, 0, 0] == pytest.approx(forgone, rel=1e-4)
+    assert found.fall[0, :, 0] == pytest.approx([0.1, 0.1], rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_scarcest_leg_decides_how_many_are_closed(engine):
+    """Winners of 10 where 20 of Bitcoin are wanted: half of the accounts; the book gets the others."""
+    found = simulate(engine, bankrupt_pair(ADL_QUEUE, shorts=(4, 4, 2)))
+    assert found.adl_notional[0, 0, -1] / ONE == pytest.approx(15, rel=1e-4)
+    assert found.liquidated_coins[0, 0, :2] / ONE == pytest.approx([20, 10], rel=1e-4)
+    assert found.sold_by[0].sum() == pytest.approx(15 * ONE * 0.9, rel=1e-3)
+    assert found.loss[0, COMPONENTS.index("bad_debt"), 0, -1] > 0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_holders_elsewhere_are_not_deleveraged(engine):
+    """Loans hold no positions on the venue: they are sold in books."""
+    found = simulate(engine, bankrupt_pair(legs=0.0))
+    assert found.adl_notional.sum() == 0
+    assert found.sold_by[0].sum() == pytest.approx(27 * ONE, rel=1e-4)
+
+
 def random_scenario(seed, n_step=6, **changes):
     """Three assets on two venues with isolated longs and shorts, and two slots of mixed accounts."""
     rng = np.random.default_rng(seed)
@@ -236,17 +290,18 @@ def random_scenario(seed, n_step=6, **changes):
         for t in range(n_tier)
     }
     return accounts(
-        scenario, 2, table, need=need, need_fixed=w.sum(axis=1), value=value, value_fixed=cash, loss=-w,
-        loss_fixed=w.sum(axis=1), worth=coins, worth_fixed=cash, start=start, sold=own,
+        scenario, 2, table, legs=w, need=need, need_fixed=w.sum(axis=1), value=value, value_fixed=cash,
+        loss=-w, loss_fixed=w.sum(axis=1), worth=coins, worth_fixed=cash, start=start, sold=own,
         lean=np.sign(need - start[:, None] * value), response=[[1.0], [0.6]], throughput=[[np.inf], [2e7]],
         size=[[0.0], [0.8]], size_fixed=[[1.0], [0.7]], bonus=[[np.inf], [0.004]],
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_engines_agree(seed):
+@pytest.mark.parametrize("policy", [0, ADL_QUEUE, ADL_CAPPED_PRO_RATA, ADL_RANDOM_START])
+def test_engines_agree(seed, policy):
     """Both engines, path by path, with accounts of both signs and collateral in coins."""
-    scenario = random_scenario(seed)
+    scenario = random_scenario(seed, adl_policy=policy)
     one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
     assert one.liquidated.sum() > 1e6
     worst = np.max([*gaps(scenario, one, other).values()], axis=0)
@@ -258,7 +313,7 @@ def test_engines_agree(seed):
 @settings(max_examples=20, deadline=None)
 def test_money_adds_up(seed):
     """The reference checks on every path that money in is money out: no status says otherwise."""
-    found = simulate("numpy", random_scenario(seed, n_step=4), count=4)
+    found = simulate("numpy", random_scenario(seed, n_step=4, adl_policy=seed % 7), count=4)
     assert (found.status & ~np.uint32(EXHAUSTED) == 0).all()
 
 

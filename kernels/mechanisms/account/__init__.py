@@ -42,6 +42,9 @@ class Account:
     sold: np.ndarray = leaf(
         "slot venue asset target", "1", "start dollars sold on another venue's book per dollar forced"
     )
+    legs: np.ndarray = leaf(
+        "slot asset venue", "1", "positions in the venue's own markets, which it may deleverage"
+    )
     response: np.ndarray = leaf("slot venue", "1", "share of what is due that is sold in a step")
     throughput: np.ndarray = leaf("slot venue", "USD", "most notional forced in a step; inf")
     bonus: np.ndarray = leaf("slot venue", "1", "log discount of books to marks from which nobody acts; inf")

@@ -16,6 +16,7 @@
     X(float, account_size)        \
     X(float, account_size_fixed)  \
     X(float, account_sold)        \
+    X(float, account_legs)        \
     X(float, account_response)    \
     X(float, account_throughput)  \
     X(float, account_bonus)       \

@@ -88,3 +88,21 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
     r.left = margin - r.lost;
     return r;
 }
+
+// Distance up to which accounts of a slot on a venue are bankrupt at marks, `price` of every asset.
+static inline float account_bankrupt(const PackedScenario& s, int slot, int venue, const vec* price,
+                                     float executed, float frontier, float& loss, float& worth) {
+    const int lane = slot * LANES + venue;
+    loss = s.account_loss_fixed[lane];
+    worth = s.account_worth_fixed[lane];
+    bool some = false;
+    for (int a = 0; a < s.n_asset; ++a) {
+        const int row = (slot * s.n_asset + a) * LANES + venue;
+        loss = fma(s.account_loss[row], price[a][venue], loss);
+        worth = fma(s.account_worth[row], price[a][venue], worth);
+        some |= s.account_legs[row] != 0.0f;
+    }
+    if (!some) return executed;
+    const float broke = worth > 0.0f ? loss / worth - s.account_start[lane] : LARGEST;
+    return maximum(minimum(broke, frontier), executed);
+}

@@ -35,23 +35,46 @@ static inline bool bankrupt_frontiers(const PackedScenario& s, int asset, int ve
     return some;
 }
 
+// Winners of one side at a mark, and what all of that side still hold.
+static inline Winners winners_of(const PackedScenario& s, int asset, int side, int venue, float price,
+                                 const float* executed, tiers survival, tiers& held) {
+    held = load_tiers(s.tier_notional + (int64_t)((asset * 2 + side) * s.n_venue + venue) * MAX_TIER);
+    for (int g = 0; g < s.n_group; ++g) {
+        const Group r = group(s, asset, side, g, venue);
+        held -= r.forced(r.place(executed[g]));
+    }
+    held = maximum(held, tsplat(0.0f));
+    return standing(s, asset, side, venue, price, survival * held, survival);
+}
+
+struct Given {
+    tiers taken, survival;
+    float hedged;
+};
+
+// What winners of `side` give up.
+static inline Given give(const PackedScenario& s, int asset, int side, int venue, const Winners& winners,
+                         tiers held, tiers survival, float need, float first) {
+    const tiers one = tsplat(1.0f);
+    Given r;
+    r.taken = take(s.adl_policy[venue], winners, tier_sum(winners.notional), need, first);
+    r.survival = survival * (1.0f - r.taken / (winners.notional > 0.0f ? winners.notional : one));
+    const int64_t at = (int64_t)((asset * 2 + side) * s.n_venue + venue) * MAX_TIER;
+    const tiers hedges = load_tiers(s.adl_hedged + at) / (held > 0.0f ? held : one);
+    r.hedged = tier_sum(r.taken * minimum(hedges, one));
+    return r;
+}
+
 // Close what lies between `executed` [side][group] of the market and `end`, the frontiers of its losing
 // side; `end` comes back lower where the winners do not suffice. `first`: where a random start begins.
 static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
                                      float net, const float executed[2][MAX_GROUP], const tiers survival[2],
                                      float first, float* end) {
     const float* start = executed[side];
-    const int64_t at = (int64_t)((asset * 2 + 1 - side) * s.n_venue + venue) * MAX_TIER;
-    tiers held = load_tiers(s.tier_notional + at);
-    for (int g = 0; g < s.n_group; ++g) {
-        const Group r = group(s, asset, 1 - side, g, venue);
-        held -= r.forced(r.place(executed[1 - side][g]));
-    }
-    held = maximum(held, tsplat(0.0f));
+    tiers held;
     const tiers thinned = survival[1 - side];
-    const Winners winners = standing(s, asset, 1 - side, venue, price, thinned * held, thinned);
-    const int policy = s.adl_policy[venue];
-    const float total = tier_sum(winners.notional), most = tier_sum(room(policy, winners) * winners.notional);
+    const Winners winners = winners_of(s, asset, 1 - side, venue, price, executed[1 - side], thinned, held);
+    const float most = tier_sum(room(s.adl_policy[venue], winners) * winners.notional);
 
     Deleveraged d;
     d.notional = bankrupt_notional(s, asset, side, venue, start, end, survival[side]);
@@ -67,10 +90,9 @@ static inline Deleveraged deleverage(const PackedScenario& s, int asset, int ven
     d.margin = d.margin * survival[side];
     d.deficit = maximum(consumed(net, side) * d.notional - d.margin, tsplat(0.0f));
     const float need = minimum(tier_sum(d.notional), most);
-    d.taken = take(policy, winners, total, need, first);
-    const tiers one = tsplat(1.0f);
-    d.survival = thinned * (1.0f - d.taken / (winners.notional > 0.0f ? winners.notional : one));
-    const tiers hedges = load_tiers(s.adl_hedged + at) / (held > 0.0f ? held : one);
-    d.hedged = tier_sum(d.taken * minimum(hedges, one));
+    const Given given = give(s, asset, 1 - side, venue, winners, held, thinned, need, first);
+    d.taken = given.taken;
+    d.survival = given.survival;
+    d.hedged = given.hedged;
     return d;
 }

@@ -68,11 +68,8 @@ def close(arrays, part, asset, venue, mark, executed, frontier, survival, first,
     end = np.clip(bankrupt, start, np.maximum(start, reached[:, None]))
     end = np.where(arrays.group_partial[pick], start, end)
 
-    held = arrays.tier_notional[asset, 1 - side, venue]
-    gone = forced_below(arrays, asset, 1 - side, venue, executed[row, 1 - side]).sum(axis=1)
-    held = np.maximum(held - gone, 0.0)
     thinned = survival[row, 1 - side]
-    winners = standing(part, asset, 1 - side, venue, price, thinned * held, thinned)
+    winners, held = winners_of(arrays, part, asset, 1 - side, venue, price, executed[row, 1 - side], thinned)
     policy = arrays.adl_policy[venue]
     most = (room(policy, winners) * winners.notional).sum(axis=1)
     alive = survival[row, side][:, None, :]
@@ -97,8 +94,28 @@ def close(arrays, part, asset, venue, mark, executed, frontier, survival, first,
     margin = (margin * alive).sum(axis=1)
     deficit = np.maximum(consumed(net, side)[:, None] * notional - margin, 0.0)
     need = np.minimum(notional.sum(axis=1), most)
-    taken = take(policy, winners, need, first)
+    taken, hedged, left = give(arrays, part, asset, 1 - side, venue, winners, held, thinned, need, first)
+    return side, Closed(end, notional, margin, deficit, taken, hedged, left)
+
+
+def winners_of(arrays, part, asset, side, venue, price, executed, survival):
+    """Winners of one side at a mark, and what all of that side still hold, Eq. (3).
+
+    asset, side, venue, price: [n]; executed: [n, group]; survival: [n, tier]
+    returns: Winners, USD before thinning [n, tier]
+    """
+    gone = forced_below(arrays, asset, side, venue, executed).sum(axis=1)
+    held = np.maximum(arrays.tier_notional[asset, side, venue] - gone, 0.0)
+    return standing(part, asset, side, venue, price, survival * held, survival), held
+
+
+def give(arrays, part, asset, side, venue, winners, held, survival, need, first):
+    """What winners of `side` give up; all as above, need: USD [n].
+
+    returns: USD [n, tier], what of it hedged something else [n], survival afterwards [n, tier]
+    """
+    taken = take(arrays.adl_policy[venue], winners, need, first)
     remaining = 1 - taken / np.where(winners.notional > 0, winners.notional, 1.0)
-    hedges = part.hedged[asset, 1 - side, venue] / np.where(held > 0, held, 1.0)
+    hedges = part.hedged[asset, side, venue] / np.where(held > 0, held, 1.0)
     hedged = (taken * np.minimum(hedges, 1.0)).sum(axis=1)
-    return side, Closed(end, notional, margin, deficit, taken, hedged, thinned * remaining)
+    return taken, hedged, survival * remaining

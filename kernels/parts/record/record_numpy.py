@@ -84,6 +84,26 @@ class Record:
             self.step, path, asset, venue, sign, coins, dollars.sum(axis=1), forgone, forgone, closed.hedged
         )
 
+    def deleveraged_accounts(self, at_mark, closed):
+        """Bankrupt accounts closed against winners in the market of every leg; at_mark: [n]."""
+        path, venue, notional, deficit = closed.path, closed.venue, closed.notional, closed.deficit
+        paid = np.where(at_mark[:, None], 0.0, deficit)
+        np.add.at(self.loss["margin_lost"], (path, venue), closed.lost)
+        np.add.at(self.loss["deficit"], (path, venue), deficit)
+        np.add.at(self.loss["adl"], (path, venue), paid)
+        np.add.at(self.pending, (path, venue), deficit - paid)
+        for leg in closed.legs:
+            size, sign = leg.size[:, None], np.where(leg.side == 0, 1, -1)
+            coins, forgone = size * notional, size * paid
+            # A long is sold above the mark by what its winners forgo, a short is bought below it.
+            dollars = coins * closed.price[:, leg.asset, None] + sign[:, None] * forgone
+            asset = np.full(len(path), leg.asset)
+            self.liquidation(path, asset, leg.side, venue, coins, dollars)
+            np.add.at(self.adl_notional, (path, venue), leg.taken)
+            np.add.at(self.closed, (path, venue), coins.sum(axis=1))
+            sums = (coins.sum(axis=1), dollars.sum(axis=1), forgone.sum(axis=1))
+            self.closings.add(self.step, path, asset, venue, sign, *sums[:2], sums[2], sums[2], leg.hedged)
+
     def liquidation(self, path, asset, side, venue, notional, dollars):
         np.add.at(self.liquidated, (path, venue, asset, side), dollars.sum(axis=1))
         np.add.at(self.coins, (path, venue, asset), notional.sum(axis=1))
