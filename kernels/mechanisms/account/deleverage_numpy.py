@@ -80,8 +80,8 @@ def close(scenario, slot, path, venue, price, start, end, positions, survival, f
         end = np.where(some > 0, advance(part, start, end, some), end)
         end[path, slot, venue] = np.where(share > 0, end[path, slot, venue], start[path, slot, venue])
     marks = np.broadcast_to(price[:, None], (len(price), len(part.channel), *price.shape[1:]))
-    sums = [x[path, slot, venue] for x in slice_losses(part, start, end, marks)]
-    closed = Closed(path, venue, end[:, slot], price[path, :, venue], *sums[:3], [])
+    notional, lost, deficit, _ = (x[path, slot, venue] for x in slice_losses(part, start, end, marks))
+    closed = Closed(path, venue, end[:, slot], price[path, :, venue], notional, lost, deficit, [])
     for a, (asset, side, size, winners, held, thinned) in found.items():
         given = adl.give(
             arrays, winning, asset, 1 - side, venue, winners, held, thinned,
