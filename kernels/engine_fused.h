@@ -650,7 +650,7 @@ class Engine : Settlement {
         vec price[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
             const Work& w = work[a];
-            const vec marked = mark(market[a].fundamental, w.start, asset[a].mark_weight, s.n_venue);
+            const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             price[a] = exponential(marked);
             accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
         }
