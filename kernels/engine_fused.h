@@ -38,9 +38,7 @@ class Engine : Settlement {
                 if (s.process == JUMP_DIFFUSION) draw_jumps(s, draw, n, returns.besides);
             }
             flow = 0.0f;
-            on = 0;
-            for (int v = 0; v < s.n_venue; ++v)
-                if (adl_on(s, v, fund[v], peak[v], spent >> v & 1)) on |= 1u << v;
+            funds.begin_step(n, [this](int v) { return coin_price(v); });
             waiting_venues = 0;
             n_active = 0;
             now = n;
@@ -50,7 +48,7 @@ class Engine : Settlement {
                 sell(n);
             else if (n_active)
                 cascades();
-            spent = 0;
+            funds.forget_spent();
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
             if (closings.open()) closings.look_back(n, [this](int a, int v) { return traded(a, v); });
@@ -75,12 +73,10 @@ class Engine : Settlement {
     bool joint;  // assets wait for each other within the step: accounts or frozen flows may touch them
     Returns returns;
     Memory memory;
-    float fund[LANES], peak[LANES];
     float waiting[LANES];
     float* cumulative;
     float flow;  // dollars forced in the step
-    uint32_t on, waiting_venues, status;
-    uint32_t spent;  // venues whose fund the step's deficits took whole
+    uint32_t waiting_venues, status;
     int64_t count[N_COUNTER];
 
     void begin() {
@@ -94,12 +90,19 @@ class Engine : Settlement {
             m.memory = load(s.calm_memory, a);
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
-        for (int v = 0; v < LANES; ++v) fund[v] = peak[v] = v < s.n_venue ? s.fund[v] : 0.0f;
+        funds.begin();
         accounts.begin();
         flows.begin();
-        status = spent = 0;
+        status = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
+    }
+
+    // Index price of the coin that a venue's fund is held in.
+    float coin_price(int v) const {
+        const int a = s.waterfall_coin[v];
+        const Market& m = market[a];
+        return exponential(lane_sum((m.displaced ? m.price : splat(m.last)) * asset[a].index_weight));
     }
 
     // Last traded price of a market; markets at rest have one price.
@@ -237,7 +240,7 @@ class Engine : Settlement {
         m.frontier[LONG] = maximum(fall, m.frontier[LONG]);
         m.frontier[SHORT] = maximum(rise, m.frontier[SHORT]);
 
-        if (on && (longs || shorts || m.behind)) deleverage_asset(m, a, marked);
+        if (funds.any_on && (longs || shorts || m.behind)) deleverage_asset(m, a, marked);
 
         if (longs || shorts || m.behind) {
             Cascade& c = cascade[a];
@@ -367,7 +370,7 @@ class Engine : Settlement {
         accounts.open();
         const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
-        if (on && !quiet && accounts.n_slot) deleverage_accounts();
+        if (funds.together && !quiet && accounts.n_slot) deleverage_accounts();
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
@@ -615,7 +618,7 @@ class Engine : Settlement {
 
     // Close what is bankrupt at the marks of round 0 on the venues whose deleveraging is on.
     void deleverage_asset(Market& m, int a, vec marked) {
-        for (uint32_t rest = on & mask_bits(asset[a].listed); rest; rest &= rest - 1) {
+        for (uint32_t rest = funds.deleveraging(a) & mask_bits(asset[a].listed); rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
             const int side = marked[v] < 0.0f ? LONG : SHORT;
             float executed[2][MAX_GROUP], end[MAX_GROUP];
@@ -657,7 +660,7 @@ class Engine : Settlement {
         accounts.look();
         uint32_t thinned = 0;
         for (int k = 0; k < accounts.n_slot; ++k)
-            for (uint32_t rest = on; rest; rest &= rest - 1)
+            for (uint32_t rest = funds.together; rest; rest &= rest - 1)
                 thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
         for (; thinned; thinned &= thinned - 1) {
             const int a = __builtin_ctz(thinned);
@@ -756,7 +759,7 @@ class Engine : Settlement {
                     forgone = tier_sum(d.deficit);
         if (at_mark) {
             for (int t = 0; t < s.n_tier; ++t)
-                record.pending[v][t] += quad{d.margin[t], 0.0f, dollars[t], d.deficit[t]};
+                pending_of(a, v)[t] += quad{d.margin[t], 0.0f, dollars[t], d.deficit[t]};
             record.pending_venues |= 1u << v;
         } else {
             add_tiers(record.loss[MARGIN_LOST][v], d.margin);
@@ -774,32 +777,81 @@ class Engine : Settlement {
         flow += received;
         const float sign = side == LONG ? 1.0f : -1.0f;
         closings.hedged[v] += d.hedged;
-        closings.add({now, a, v, sign * closed, sign * received});
+        closings.add({now, a, v, sign * closed, sign * received + collect(a, v, d.profit)});
     }
 
-    // Book what the slices of the step lost, draw the insurance funds for its deficits, add fees and surplus.
+    // Deficits of earlier steps that deleveraged winners pay besides.
+    float collect(int a, int v, float profit) {
+        if (!funds.claiming(v)) return 0.0f;
+        const tiers paid = funds.collect(a, v, profit);
+        const float sum = tier_sum(paid);
+        add_tiers(record.loss[ADL][v], paid);
+        closings.forgone[0][v] += sum;
+        closings.needed[v] += sum;
+        return sum;
+    }
+
+    // Profits of a pot's winners, for those that may have to ask.
+    auto winners_profits() {
+        return [this](int p, int v) {
+            float total = 0.0f;
+            for (int a = 0; a < s.n_asset; ++a)
+                if (asset[a].listed[v] && funds.pot(a, v) == p) total += profits(a, v);
+            return total;
+        };
+    }
+
+    // Book what the slices of the step lost, and pay for its deficits, down the waterfall.
     void settle(int n) {
+        const float minutes = (float)(n + 1) * s.step_minutes;
         for (uint32_t rest = record.pending_venues; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
-            const tiers pending = book_pending(record, v);
-            const float deficit = tier_sum(pending);
-            const float drawn = fund_draw(fund[v], deficit);
-            if (deficit > 0.0f) {
-                if (deficit > DUST && deficit >= fund[v]) {
-                    spent |= 1u << v;
-                    if (record.exhaustion[v] == 0.0f) record.exhaustion[v] = (float)(n + 1) * s.step_minutes;
-                }
-                const tiers paid = (drawn / deficit) * pending;
-                add_tiers(record.loss[FUND_DRAW][v], paid);
-                add_tiers(record.loss[BAD_DEBT][v], pending - paid);
+            if (funds.split >> v & 1) {
+                spread(v);
+                for (int p = 0; p < s.n_asset; ++p)
+                    settle(p, v, pots[p].pending[v], pots[p].gain[v], minutes);
+            } else {
+                settle(0, v, record.pending[v], record.gain[v], minutes);
             }
-            const float gain = quad_sum(record.gain[v]);
-            fund[v] = fund[v] - drawn + gain;
-            record.income[v] += gain;
-            record.gain[v] = qsplat(0.0f);
-            peak[v] = maximum(fund[v], peak[v]);
         }
         record.pending_venues = 0;
+    }
+
+    void settle(int p, int v, quad* pending, quad& gain, float minutes) {
+        const tiers deficits = book_pending(record, v, pending);
+        const tiers rest = funds.draw(record, p, v, deficits, quad_sum(gain), minutes);
+        gain = qsplat(0.0f);
+        if (tier_sum(rest) > 0.0f) funds.excess(record, p, v, rest, winners_profits());
+    }
+
+    // What belongs to no single market is spread over a venue's funds.
+    void spread(int v) {
+        for (int p = 0; p < s.n_asset; ++p) {
+            const float share = funds.share(p, v);
+            for (int t = 0; t < s.n_tier; ++t) pots[p].pending[v][t] += share * record.pending[v][t];
+            pots[p].gain[v] += share * record.gain[v];
+        }
+        for (int t = 0; t < MAX_TIER; ++t) record.pending[v][t] = qsplat(0.0f);
+        record.gain[v] = qsplat(0.0f);
+    }
+
+    // Profits of all who are in profit at the traded price of a market.
+    float profits(int a, int v) const {
+        const Market& m = market[a];
+        const tiers price = tsplat(traded(a, v)), zero = tsplat(0.0f);
+        float total = 0.0f;
+        for (int side = 0; side < 2; ++side) {
+            const int64_t at = (int64_t)((a * 2 + side) * s.n_venue + v) * MAX_TIER;
+            tiers held = load_tiers(s.tier_notional + at);
+            for (int g = 0; g < s.n_group; ++g) {
+                const Group r = group(s, a, side, g, v);
+                held -= r.forced(r.place(m.executed[side][g][v]));
+            }
+            const tiers entry = s.adl_entry ? load_tiers(s.adl_entry + at) : tsplat(1.0f);
+            const tiers gain = maximum(side == LONG ? price - entry : entry - price, zero);
+            total += tier_sum(alive(m, side, v) * maximum(held, zero) * gain);
+        }
+        return total;
     }
 
     void backlogs() {
@@ -814,7 +866,10 @@ class Engine : Settlement {
     }
 
     uint32_t finish(float* row) {
-        status |= check(s, record, fund, cumulative[s.n_step]);
+        funds.end(record, winners_profits());
+        float balance[LANES], lowest[LANES];
+        for (int v = 0; v < s.n_venue; ++v) balance[v] = funds.balance(v, lowest[v]);
+        status |= check(s, record, balance, lowest, cumulative[s.n_step]);
         float sum = cumulative[s.n_step];
         for (int a = 0; a < s.n_asset; ++a) sum += lane_sum(market[a].price) + market[a].fundamental;
         if (!(sum - sum == 0.0f)) status |= NOT_FINITE;

@@ -66,14 +66,15 @@ def step(
     orders = None
     if scenario.parts.flow is not None:
         orders = flow.orders(scenario.parts.flow, state.flow_waiting, n)
-    available = state.fund.copy()
-    deleveraging = adl.is_on(arrays, state.fund, state.fund_peak, state.spent)
+    state.funds.begin(n, arrays.index_weight, state.price)
+    deleveraging = adl.is_on(arrays, state.funds)
 
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     if deleveraging.any():
         settlement.deleverage(scenario, state, record, deleveraging, marks, frontier, drawn)
         if scenario.parts.account is not None:
-            settlement.deleverage_accounts(scenario, state, record, deleveraging, marks, offset, drawn)
+            together = state.funds.together(deleveraging)
+            settlement.deleverage_accounts(scenario, state, record, together, marks, offset, drawn)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
@@ -89,7 +90,7 @@ def step(
     settlement.execute(scenario, state, record, counters, sold, fill, price)
 
     # 7. Funds and memory.
-    settlement.settle(scenario, state, record, n, available)
+    settlement.settle(scenario, state, record, n, price)
     state.memory = withdrawal.remember(arrays, state.memory, price - state.price)
     if marking is not None:
         state.basis = mark.remember(marking, state.basis, rules, state.fundamental, price)
@@ -156,5 +157,6 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
         returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
         drawn = adl.starts(scenario, seed, path, n)
         step(scenario, state, record, counters, n, returns, deviation, drawn)
+    settlement.end(scenario, state, record)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))

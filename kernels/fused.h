@@ -25,6 +25,7 @@
 #include "kernels/mechanisms/overlay/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
 #include "kernels/mechanisms/mark/arrays_fused.h"
+#include "kernels/mechanisms/waterfall/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
 #define SCENARIO_ARRAYS(X)         \
@@ -92,7 +93,8 @@
     BOOTSTRAP_ARRAYS(X)             \
     CORRELATION_ARRAYS(X)           \
     ADL_ARRAYS(X)                   \
-    MARKING_ARRAYS(X)
+    MARKING_ARRAYS(X)               \
+    WATERFALL_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

@@ -51,6 +51,7 @@ static inline ivec load_integers(const int32_t* table, int row) {
 #include "kernels/mechanisms/account/step_fused.h"
 #include "kernels/mechanisms/flow/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
+#include "kernels/mechanisms/waterfall/funds_fused.h"
 #include "kernels/state_fused.h"
 #include "kernels/settlement_fused.h"
 #include "kernels/accounts_fused.h"

@@ -36,6 +36,7 @@ from kernels.mechanisms.flow import Flow
 from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.mark import Marking
 from kernels.mechanisms.overlay import MarginRaise
+from kernels.mechanisms.waterfall import Waterfall
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
@@ -156,6 +157,7 @@ class Parts:
     correlation: Correlation | None = None
     adl: Adl | None = None
     marking: Marking | None = None
+    waterfall: Waterfall | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
@@ -172,6 +174,7 @@ PARTS = {
     "correlation": Correlation,
     "adl": Adl,
     "marking": Marking,
+    "waterfall": Waterfall,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 

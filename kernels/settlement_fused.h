@@ -5,10 +5,25 @@
 
 class Settlement {
    protected:
-    explicit Settlement(const PackedScenario& scenario) : s(scenario) {}
+    explicit Settlement(const PackedScenario& scenario) : s(scenario), funds(scenario) {
+        if (funds.split) pots = new Pot[s.n_asset]();
+    }
+    ~Settlement() { delete[] pots; }
+
+    // What the markets of one asset leave to funds of their own in a step.
+    struct Pot {
+        quad pending[LANES][MAX_TIER + 1];
+        quad gain[LANES];
+    };
 
     const PackedScenario& s;
     Record record;
+    Funds funds;
+    Pot* pots = nullptr;
+
+    // Where the losses and the gains of a market wait for the end of the step.
+    quad* pending_of(int a, int v) { return funds.split >> v & 1 ? pots[a].pending[v] : record.pending[v]; }
+    quad& gain_of(int a, int v) { return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v]; }
 
     tiers alive(const Market& m, int side, int v) const {
         return m.thinned[side] >> v & 1 ? m.survival[side][v] : tsplat(1.0f);
@@ -60,7 +75,7 @@ class Settlement {
         const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,
                                        consumed(net, side));
         const FeesOfGroups f = fees(r, due, load_quad(s.group_keep + market * MAX_GROUP));
-        record.gain[v] += f.fee + f.surplus;
+        gain_of(a, v) += f.fee + f.surplus;
         quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
         transpose(amounts);
         for (int g = 0; g < s.n_group; ++g) book(a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
@@ -68,7 +83,7 @@ class Settlement {
 
     // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
     void book(int a, int side, int g, int v, int bin, float whose, quad amount) {
-        quad* pending = record.pending[v];
+        quad* pending = pending_of(a, v);
         if (whose >= 0.0f) {
             const int t = (int)whose;
             const float share = whose - (float)t;
@@ -98,9 +113,9 @@ class Settlement {
             const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, net);
             const Fees f = fees(s, v, slice, price, r.partial);
             for (int t = 0; t < s.n_tier; ++t)
-                record.pending[v][t] +=
+                pending_of(a, v)[t] +=
                     quad{slice.lost[t], f.fee[t], slice.notional[t] * price, slice.deficit[t]};
-            record.gain[v][0] += tier_sum(f.fee + f.surplus);
+            gain_of(a, v)[0] += tier_sum(f.fee + f.surplus);
         }
     }
 };

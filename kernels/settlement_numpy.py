@@ -7,29 +7,35 @@ import numpy as np
 from kernels.mechanisms.account import deleverage_numpy as bankrupt_accounts
 from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.adl import step_numpy as adl
-from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.liquidation import step_numpy as liquidation
+from kernels.mechanisms.waterfall import funds_numpy as waterfall_funds
 from kernels.mechanisms.waterfall import step_numpy as waterfall
 
 
 def deleverage(scenario, state, record, on, marks, frontier, drawn) -> None:
-    """Close bankrupt positions of the venues in `on` [path, venue] against winners, market by market."""
-    arrays = scenario.arrays
+    """Close bankrupt positions where `on` [path, pot, venue] says so against winners, market by market."""
+    arrays, pot = scenario.arrays, state.funds.pot
     behind = (frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3))
-    path, asset, venue = np.nonzero(on[:, None, :] & arrays.listed & behind)
-    if len(path) == 0:
-        return
+    here = on[:, pot, np.arange(pot.shape[1])] & arrays.listed & behind
+    for asset in np.nonzero(here.any(axis=(0, 2)))[0]:
+        path, venue = np.nonzero(here[:, asset])
+        close(scenario, state, record, path, np.full(len(path), asset), venue, marks, frontier, drawn)
+
+
+def close(scenario, state, record, path, asset, venue, marks, frontier, drawn) -> None:
+    """The same in the markets of one asset; all [n]."""
     part, marked = scenario.parts.adl, marks[path, asset, venue]
     first = np.zeros(len(path)) if drawn is None else drawn[path, asset]
     side, closed = adl.close(
-        arrays, part, asset, venue, marked, state.executed[path, asset, :, :, venue],
+        scenario.arrays, part, asset, venue, marked, state.executed[path, asset, :, :, venue],
         frontier[path, asset, :, venue], state.survival[path, asset, :, venue], first,
         state.paid[path, asset, venue],
     )  # fmt: skip
     state.executed[path, asset, side, :, venue] = closed.executed
     state.survival[path, asset, 1 - side, venue] = closed.survival
+    claims = state.funds.collect(path, state.funds.pot[asset, venue], venue, closed.profit)
     at_mark, paid = part.at_mark[venue] != 0, state.paid[path, asset, venue]
-    record.deleveraged(path, asset, side, venue, np.exp(marked), paid, at_mark, closed)
+    record.deleveraged(path, asset, side, venue, np.exp(marked), paid, at_mark, closed, claims)
 
 
 def deleverage_accounts(scenario, state, record, on, marks, offset, drawn) -> None:
@@ -106,13 +112,21 @@ def settle_slices(scenario, record, path, asset, side, venue, before, after, sur
     record.forced(path, asset, side, venue, price, *sums)
 
 
-def settle(scenario, state, record, n, available) -> None:
-    """Draw the insurance funds for the step's deficits; add fees and surplus."""
-    deficit = record.pending.sum(axis=2)
-    drawn, _ = waterfall.draw(available, deficit)
-    state.spent = (deficit > DUST) & (deficit >= available)
-    minutes = (n + 1) * scenario.shape.dt_seconds / 60
-    record.funds(drawn, minutes, state.spent)
-    state.fund = state.fund - drawn + (record.surplus - record.received)
-    record.received = record.surplus.copy()
-    state.fund_peak = np.maximum(state.fund_peak, state.fund)
+def settle(scenario, state, record, n, price) -> None:
+    """Pay for the step's deficits, down the waterfall; `price` [path, asset, venue]: log, after it."""
+    funds, deficits = state.funds, record.pending
+    paid = funds.settle(
+        deficits, record.income, scenario.arrays.index_weight, state.price,
+        lambda: waterfall_funds.profits(scenario, funds, state.executed, state.survival, price),
+    )  # fmt: skip
+    record.funds(*paid, (n + 1) * scenario.shape.dt_seconds / 60, funds.spent.any(axis=1))
+
+
+def end(scenario, state, record) -> None:
+    """Settle what is still owed when the run ends."""
+    funds = state.funds
+    socialised, bad_debt = funds.end(
+        lambda: waterfall_funds.profits(scenario, funds, state.executed, state.survival, state.price)
+    )
+    record.loss["socialised"] += socialised
+    record.loss["bad_debt"] += bad_debt

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.scenario import Scenario
 
 
@@ -44,9 +45,7 @@ class PathState:
     paid: np.ndarray  # by a start dollar of longs since the start [path, asset, venue]
 
     # funds
-    fund: np.ndarray  # USD [path, venue]
-    fund_peak: np.ndarray  # USD [path, venue]
-    spent: np.ndarray  # the last step's deficits took all that the fund held, bool [path, venue]
+    funds: Funds
 
     # status
     status: np.ndarray  # bits of kernels.outcome, uint32 [path]
@@ -59,7 +58,6 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
     n_slot = 0 if scenario.parts.account is None else len(scenario.parts.account.channel)
     accounts = (n_path, n_slot, shape.n_venue)
     n_source = 0 if scenario.parts.flow is None else len(scenario.parts.flow.channel)
-    funds = np.tile(arrays.fund, (n_path, 1))
     return PathState(
         exogenous=np.zeros(market[:2]),
         fundamental=np.zeros(market[:2]),
@@ -74,8 +72,6 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         account_executed=np.zeros(accounts),
         flow_waiting=np.zeros((n_path, n_source, *market[1:])),
         paid=np.zeros(market),
-        fund=funds,
-        fund_peak=funds.copy(),
-        spent=np.zeros(funds.shape, bool),
+        funds=Funds(scenario, n_path),
         status=np.zeros(n_path, np.uint32),
     )

@@ -169,7 +169,7 @@ def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
     yield losses(found["loss"][ALL], "tier", f"Losses by leverage tier, all venues, {note}", level)
     yield payers(
         found,
-        "Who paid, mean: deficit = fund draw + ADL + bad debt",
+        "Who paid, mean: deficit = fund draw + ADL + socialised + bad debt",
     )
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)

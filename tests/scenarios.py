@@ -16,6 +16,7 @@ from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.mark import step_numpy as mark
+from kernels.mechanisms.waterfall import Waterfall
 from kernels.outcome import Layout
 from kernels.parts.table.table_numpy import EDGES, N_EDGE
 from kernels.scenario import GBM, JUMP_COUNTS, Parts, Scenario, ScenarioArrays, ScenarioShape
@@ -127,6 +128,17 @@ def replaced(scenario, **changes):
     return Scenario(scenario.shape, scenario.arrays.replace(**changes), scenario.parts)
 
 
+def waterfall(shape, **changes):
+    """One fund in cash for each venue, and what is special about it."""
+    share = np.zeros((shape.n_asset, shape.n_venue))
+    share[0] = 1.0
+    arrays = {"share": np.asarray(changes.pop("share", share), float)}
+    arrays["coin_share"] = np.broadcast_to(changes.pop("coin_share", 0.0), shape.n_venue).astype(float)
+    for name in ("split", "coin", "window", "claim", "socialise"):
+        arrays[name] = np.broadcast_to(changes.get(name, 0), shape.n_venue).astype(np.int32)
+    return Waterfall(**arrays)
+
+
 def with_parts(scenario, **parts):
     """The scenario with some parts put in."""
     return Scenario(scenario.shape, scenario.arrays, scenario.parts.replace(**parts))
@@ -197,5 +209,5 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
 
 __all__ = [
     "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "marking", "mass", "mirrored", "quiet",
-    "replaced", "require", "scaled", "simulate", "uniform", "winners", "with_parts",
+    "replaced", "require", "scaled", "simulate", "uniform", "waterfall", "winners", "with_parts",
 ]  # fmt: skip

@@ -80,6 +80,7 @@ def compile_config(config: RunConfig) -> Scenario:
         account=account(config, shape),
         adl=winners.part(config, shape, positioned),
         marking=marks.part(config),
+        waterfall=rules.waterfall(config, shape),
         **parts,
     )
     return Scenario(shape, ScenarioArrays(**arrays), held)

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.mechanisms import adl
+from kernels.mechanisms.waterfall import (
+    PARTS_OF_WINDOW,
+    SOCIALISE_NEVER,
+    SOCIALISE_RUN,
+    SOCIALISE_STEP,
+    Waterfall,
+)
 from kernels.scenario import ScenarioShape
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
+    from stress.config.venue import Venue
 
 POLICIES = {
     "none": adl.ADL_NONE,
@@ -21,6 +29,9 @@ POLICIES = {
     "leverage_waterfill": adl.ADL_LEVERAGE_WATERFILL,
     "random_start": adl.ADL_RANDOM_START,
 }
+
+
+SOCIALISE = {"none": SOCIALISE_NEVER, "step": SOCIALISE_STEP, "run": SOCIALISE_RUN}
 
 
 def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
@@ -42,3 +53,46 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         "adl_drawdown": each(lambda v: 1.0 if v.adl.drawdown is None else v.adl.drawdown),
         "closing_share": each(lambda v: v.closing_share),
     }
+
+
+def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
+    """What is special about funds and losses beyond them; None where every venue has one fund in cash."""
+    venues = list(config.venues.values())
+    if not any(special(venue) for venue in venues):
+        return None
+
+    def each(value):
+        return np.array([value(venue) for venue in venues], np.int32)
+
+    share = np.zeros((shape.n_asset, shape.n_venue))
+    for v, venue in enumerate(venues):
+        if venue.fund.split == "shared":
+            share[0, v] = 1.0
+            continue
+        given = venue.fund.shares or {a: m.open_interest for a, m in venue.markets.items()}
+        weight = np.array([given.get(asset, 0.0) for asset in shape.assets])
+        # Shares of nothing: markets without open interest have funds alike.
+        weight = weight if weight.sum() > 0 else np.array([float(a in venue.markets) for a in shape.assets])
+        share[:, v] = weight / weight.sum()
+    coins = [venue.fund.coins for venue in venues]
+    return Waterfall(
+        split=each(lambda v: v.fund.split == "per_market"),
+        share=share,
+        coin_share=np.array([0.0 if c is None else c.share for c in coins]),
+        coin=np.array([0 if c is None else shape.assets.index(c.asset) for c in coins], np.int32),
+        window=each(lambda v: parts_of_window(v.adl.window, config.run.step)),
+        claim=each(lambda v: v.adl.excess == "claim"),
+        socialise=each(lambda v: SOCIALISE[v.socialised_loss]),
+    )
+
+
+def special(venue: Venue) -> bool:
+    """Whether a venue's fund is anything but one balance in cash, drawn down to bad debt."""
+    fund, adl = venue.fund, venue.adl
+    organised = fund.split != "shared" or fund.coins is not None or adl.window is not None
+    return organised or adl.excess != "bad_debt" or venue.socialised_loss != "none"
+
+
+def parts_of_window(window: float | None, step: float) -> int:
+    """Steps in a sixteenth of a window, at least one; 0 for none."""
+    return 0 if window is None else max(round(window / PARTS_OF_WINDOW / step), 1)

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def part(
     config: RunConfig, shape: ScenarioShape, by_market: dict[tuple[int, int], tuple[Tables, Tables]]
 ) -> Adl | None:
-    """Where winners stand; None where no venue deleverages.
+    """Where winners stand; None where no venue asks winners for anything.
 
     raises: ConfigError where holders would have entered without collateral
     """
     venues = list(config.venues.values())
-    if all(venue.adl.policy == "none" for venue in venues):
+    if all(venue.adl.policy == "none" and venue.socialised_loss == "none" for venue in venues):
         return None
     size = (shape.n_asset, 2, shape.n_venue, shape.n_tier)
     equity, entry, hedged = np.ones(size), np.ones(size), np.zeros(size)

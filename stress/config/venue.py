@@ -9,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from stress.config.account import AnyAccounts
 from stress.config.base import (
     Dollars,
+    Duration,
     MaximumLeverage,
     NonNegativePercentage,
     PartShare,
@@ -64,6 +65,30 @@ class Adl(Strict):
     """It is on while the fund is at or below this share of its start ..."""
     drawdown: ShareOrNever = None
     """... or has fallen by this share of its running peak."""
+    window: Duration | None = None
+    """Time over which the running peak is taken; all of the run by default."""
+    excess: Literal["bad_debt", "claim"] = "bad_debt"
+    """What deficits beyond the fund become: bad debt, or a claim on winners who are deleveraged later."""
+
+
+class Coins(Strict):
+    """The part of a fund that is held in a coin, and is worth less when that falls."""
+
+    asset: Text
+    """Which coin; valued at its market-wide index."""
+    share: Share
+    """Its share of the fund at the start."""
+
+
+class Fund(Strict):
+    """How an insurance fund is organised."""
+
+    split: Literal["shared", "per_market"] = "shared"
+    """One fund for all markets of the venue, or one for each."""
+    shares: dict[str, Share] = {}
+    """Shares of the fund by market, where each has its own; by open interest by default."""
+    coins: Coins | None = None
+    """What of it is held in a coin; the rest is cash, and is drawn first."""
 
 
 class MarketMakers(Strict):
@@ -100,7 +125,10 @@ class Venue(Strict):
     """Funding of its perpetual futures; none by default."""
     insurance_fund: Dollars
     """Insurance fund at the start."""
+    fund: Fund = Fund()
     adl: Adl
+    socialised_loss: Literal["none", "step", "run"] = "none"
+    """Whether winners' profits pay for what the fund does not, at the end of the step or of the run."""
     closing_share: Share = 0.7
     """Psi: share of forced takers whose positions close instead of passing to a buyer."""
     market_makers: MarketMakers = MarketMakers()

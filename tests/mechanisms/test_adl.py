@@ -9,6 +9,7 @@ from kernels.mechanisms import adl
 from kernels.mechanisms.adl import ADL_NONE, ADL_PRO_RATA, ADL_QUEUE, HORIZONS
 from kernels.mechanisms.adl.step_numpy import close, is_on, start_of_list
 from kernels.mechanisms.adl.take_numpy import capped, queue, room, standing, take, walk, waterfill
+from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.outcome import COMPONENTS
 from tests.scenarios import (
     ENGINES,
@@ -152,18 +153,24 @@ def test_random_starts_are_even_and_their_own():
 )
 def test_is_on(policy, fund, peak, on):
     arrays = quiet(adl_policy=policy, adl_below=1.0).arrays
-    assert is_on(arrays, np.array([fund]), np.array([peak]), np.array([False]))[0] == on
+    assert is_on(arrays, funds(fund, peak))[0, 0, 0] == on
+
+
+def funds(worth, peak, spent=False, **arrays):
+    """Funds of one venue as they stand when a step begins."""
+    made = Funds(quiet(adl_policy=ADL_QUEUE, adl_below=1.0, **arrays), 1)
+    made.worth[:], made.peaks[..., 0], made.spent[:] = worth, peak, spent
+    return made
 
 
 def test_a_fund_that_was_spent_turns_it_on_whatever_came_in_since():
     arrays = quiet(adl_policy=ADL_QUEUE, adl_below=1.0).arrays
-    assert is_on(arrays, np.array([5.0]), np.array([10.0]), np.array([True]))[0]
+    assert is_on(arrays, funds(5.0, 10.0, spent=True))[0, 0, 0]
 
 
 def test_is_on_after_a_drawdown_of_the_running_peak():
     arrays = quiet(adl_policy=ADL_QUEUE, adl_drawdown=0.3).arrays
-    fund, peak, spent = np.array([[70.0], [72.0]]), np.full((2, 1), 100.0), np.zeros((2, 1), bool)
-    assert list(is_on(arrays, fund, peak, spent)[:, 0]) == [True, False]
+    assert [is_on(arrays, funds(worth, 100.0))[0, 0, 0] for worth in (70.0, 72.0)] == [True, False]
 
 
 def losers(policy=ADL_PRO_RATA, side=LONG, winners=200.0, margin=0.08, **changes):

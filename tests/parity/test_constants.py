@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import outcome, packing, scenario, sites
-from kernels.mechanisms import account, adl, book, cascade, flow, liquidation
+from kernels.mechanisms import account, adl, book, cascade, flow, liquidation, waterfall
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.parts import histogram, table
 from kernels.parts.philox import philox_numpy
@@ -37,6 +37,8 @@ SHARED = {
     "SITE_OWN_JUMP_COUNT": sites.OWN_JUMP_COUNT, "SITE_OWN_JUMP_SIZE": sites.OWN_JUMP_SIZE,
     "SITE_VOLATILITY": sites.VOLATILITY, "SITE_VOLATILITY_START": sites.VOLATILITY_START,
     "SITE_REGIME": sites.REGIME, "SITE_BLOCK": sites.BLOCK,
+    **{name: getattr(waterfall, name) for name in dir(waterfall) if name.startswith("SOCIALISE")},
+    "PARTS_OF_WINDOW": waterfall.PARTS_OF_WINDOW,
     "SITE_ADL_START": sites.ADL_START, "N_HORIZON": len(adl.HORIZONS),
     "LOWEST": table.LOWEST, "HIGHEST": table.HIGHEST, "PER_OCTAVE_BITS": table.PER_OCTAVE_BITS,
     "N_EDGE": table.N_EDGE, "BIN_SHIFT": table_numpy.SHIFT, "BIN_OFFSET": table_numpy.OFFSET,

@@ -12,6 +12,10 @@ POOR = ["venues.alpha.insurance_fund=$1M", "venues.beta.insurance_fund=$100k"]
 SLOW = ["venues.alpha.liquidation.throughput=$30M/m", "venues.beta.liquidation.throughput=$10M/m"]
 
 
+def each_venue(text):
+    return [f"venues.{v}.{text}" for v in ("alpha", "beta")]
+
+
 ENTRIES = [
     "mixes.majors.entry={short: {0x-1x: 150%, 1x-3x: 120%, 3x-5x: 98%, 5x-10x: 105%}, long: {0x-1x: 70%}}",
     "mixes.capped.entry={short: {0x-1x: 130%, 1x-3x: 99%, 5x-10x: 108%}, long: {1x-3x: 80%}}",
@@ -88,6 +92,27 @@ VARIANTS = {
         *POOR,
         *[f"venues.{v}.adl={{policy: queue, fund_below: 50%, price: mark}}" for v in ("alpha", "beta")],
     ],
+    # funds
+    "funds by market": [*policy("queue"), *POOR, *each_venue("fund={split: per_market}")],
+    "funds by market, with shares": [
+        *POOR, "venues.alpha.fund={split: per_market, shares: {BTC: 80%, ETH: 20%}}",
+        "venues.alpha.adl={policy: pro_rata, fund_below: 20%, price: mark}",
+    ],
+    "funds in coins": [
+        *policy("queue"), *each_venue("fund={coins: {asset: ETH, share: 60%}}"),
+        "venues.alpha.adl={policy: queue, drawdown: 20%}",
+    ],
+    "drawdown within a window": [
+        *POOR, *each_venue("adl={policy: pro_rata, drawdown: 10%, window: 6m}"),
+        "venues.alpha.fund={split: per_market, coins: {asset: BTC, share: 30%}}",
+    ],
+    "claims": [*POOR, *SLOW, *each_venue("adl={policy: queue, fund_below: 20%, excess: claim}")],
+    "claims, funds by market": [
+        *POOR, *each_venue("adl={policy: pro_rata, fund_below: 1%, excess: claim}"),
+        *each_venue("fund={split: per_market}"), "venues.alpha.socialised_loss=run",
+    ],
+    "socialised at every step": [*policy("none"), *POOR, *each_venue("socialised_loss=step"), *ENTRIES],
+    "socialised at the end": [*POOR, *each_venue("socialised_loss=run")],
     "shared surplus and fees": [
         "venues.alpha.liquidation={fee: 1%, surplus_to_fund: 40%}",
         "venues.beta.liquidation={fee: 0.2%, surplus_to_fund: 70%}",

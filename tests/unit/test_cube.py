@@ -109,7 +109,7 @@ def test_numbers_belong_to_their_labels(made, tally):
     assert float(made.loss_mean.sel(venue=ALL, component="total", tier=ALL).item()) == pytest.approx(
         loss[:, 0, 3, 3].mean(), rel=1e-6
     )
-    fall = layout.view(rows, "fall")
+    fall = np.minimum(layout.view(rows, "fall"), 2.0**10)  # a histogram ends there
     assert float(made.fall_mean.sel(asset="BTC", venue="gamma").item()) == pytest.approx(
         fall[:, 0, 2].mean(), rel=1e-6
     )

@@ -1,14 +1,9 @@
 // Auto-deleveraging of one market: same statements as step_numpy.py.
 #pragma once
 
-static inline bool adl_on(const PackedScenario& s, int venue, float fund, float peak, bool spent) {
-    const float threshold = maximum((1.0f - s.adl_drawdown[venue]) * peak, s.adl_below[venue]);
-    return s.adl_policy[venue] != ADL_NONE && (spent || fund <= threshold + DUST);
-}
-
 struct Deleveraged {
     tiers notional, margin, deficit, taken, survival;
-    float hedged;
+    float hedged, profit;
 };
 
 static inline tiers bankrupt_notional(const PackedScenario& s, int asset, int side, int venue,
@@ -65,6 +60,15 @@ static inline Given give(const PackedScenario& s, int asset, int side, int venue
     return r;
 }
 
+// What the winners taken from have made since their entry, closed where the losers of `side` have lost `loss`
+// a start dollar.
+static inline float profit_left(const PackedScenario& s, int asset, int side, int venue, tiers taken,
+                                float loss) {
+    const int64_t at = (int64_t)((asset * 2 + 1 - side) * s.n_venue + venue) * MAX_TIER;
+    const tiers above_start = load_tiers(s.adl_entry + at) - 1.0f, zero = tsplat(0.0f);
+    return tier_sum(taken * maximum((side == LONG ? above_start : zero - above_start) + loss, zero));
+}
+
 // Close what lies between `executed` [side][group] of the market and `end`, the frontiers of its losing
 // side; `end` comes back lower where the winners do not suffice. `first`: where a random start begins.
 static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
@@ -94,5 +98,9 @@ static inline Deleveraged deleverage(const PackedScenario& s, int asset, int ven
     d.taken = given.taken;
     d.survival = given.survival;
     d.hedged = given.hedged;
+    const float sold = tier_sum(d.notional);
+    const float loss =
+        s.adl_at_mark[venue] ? consumed(price, side) : tier_sum(d.margin) / (sold > 0.0f ? sold : 1.0f);
+    d.profit = profit_left(s, asset, side, venue, d.taken, loss);
     return d;
 }

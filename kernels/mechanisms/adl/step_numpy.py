@@ -17,13 +17,13 @@ from kernels.mechanisms.liquidation.step_numpy import (
 )
 
 
-def is_on(arrays, fund, peak, spent):
-    """Venues whose auto-deleveraging is on at the start of a step, Eq. (1): bool [path, venue].
+def is_on(arrays, funds):
+    """Where auto-deleveraging is on at the start of a step, Eq. (1): bool [path, pot, venue].
 
-    spent: whether the step before took all that the fund held, whatever fees have come in since
+    A fund that the step before took whole turns it on whatever fees have come in since, and so does a claim.
     """
-    low = fund <= np.maximum(arrays.adl_below, (1 - arrays.adl_drawdown) * peak) + DUST
-    return (low | spent) & (arrays.adl_policy != ADL_NONE)
+    low = funds.worth <= np.maximum(funds.below, (1 - arrays.adl_drawdown) * funds.peak) + DUST
+    return (low | funds.spent | (funds.claims() > DUST)) & (arrays.adl_policy != ADL_NONE)
 
 
 def starts(scenario, seed, path, step):
@@ -43,6 +43,7 @@ class Closed:
     deficit: np.ndarray  # their loss at the mark beyond it, USD [n, tier of the bankrupt]
     taken: np.ndarray  # winners' notional closed, USD [n, tier of the winners]
     hedged: np.ndarray  # of this, what hedged something else, USD [n]
+    profit: np.ndarray  # that is left to them, closed where they are closed, USD [n]
     survival: np.ndarray  # of the winners afterwards [n, tier]
 
 
@@ -95,7 +96,20 @@ def close(arrays, part, asset, venue, mark, executed, frontier, survival, first,
     deficit = np.maximum(consumed(net, side)[:, None] * notional - margin, 0.0)
     need = np.minimum(notional.sum(axis=1), most)
     taken, hedged, left = give(arrays, part, asset, 1 - side, venue, winners, held, thinned, need, first)
-    return side, Closed(end, notional, margin, deficit, taken, hedged, left)
+    sold = notional.sum(axis=1)
+    lost = np.where(part.at_mark[venue] != 0, consumed(price, side) * sold, margin.sum(axis=1))
+    profit = profit_left(part, asset, side, venue, taken, lost / np.where(sold > 0, sold, 1.0))
+    return side, Closed(end, notional, margin, deficit, taken, hedged, profit, left)
+
+
+def profit_left(part, asset, side, venue, taken, loss):
+    """What the winners taken from have made since their entry, USD [n].
+
+    loss: of a start dollar of the losers on `side`, where they are closed [n]
+    """
+    sign = np.where(side == LONG, 1.0, -1.0)[:, None]
+    gain = sign * (part.entry[asset, 1 - side, venue] - 1) + loss[:, None]
+    return (taken * np.maximum(gain, 0.0)).sum(axis=1)
 
 
 def winners_of(arrays, part, asset, side, venue, price, executed, survival):

@@ -2,8 +2,8 @@
 #pragma once
 
 constexpr float STRESSED = -0.01f;
-constexpr int N_COMPONENT = 7;
-enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES };
+constexpr int N_COMPONENT = 8;
+enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES, SOCIALISED };
 constexpr int N_CHANNEL = 13;  // kernels/outcome.py names them; 0: isolated positions
 constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
 
@@ -27,12 +27,12 @@ struct Record {
     uint32_t pending_venues;
 };
 
-// Move one venue's part of the step into the record; the deficits come back, for the fund to pay.
-static inline tiers book_pending(Record& r, int v) {
+// Move one pot's part of the step into the record; the deficits come back, for the fund to pay.
+static inline tiers book_pending(Record& r, int v, quad* pending) {
     tiers field[4] = {};
     for (int t = 0; t < MAX_TIER; ++t) {
-        for (int i = 0; i < 4; ++i) field[i][t] = r.pending[v][t][i];
-        r.pending[v][t] = qsplat(0.0f);
+        for (int i = 0; i < 4; ++i) field[i][t] = pending[t][i];
+        pending[t] = qsplat(0.0f);
     }
     add_tiers(r.loss[MARGIN_LOST][v], field[0]);
     add_tiers(r.loss[FEES][v], field[1]);
@@ -188,7 +188,11 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
 
 // Money in must be money out, per venue, within what float32 sums allow.
 // Every test is written so that a number that is not one fails it.
-static inline uint32_t check(const PackedScenario& s, const Record& r, const float* fund, float flow) {
+static const Component PAYERS[] = {FUND_DRAW, ADL, SOCIALISED, BAD_DEBT};
+
+// `balance` and `lowest` of the funds of every venue, see `Funds`.
+static inline uint32_t check(const PackedScenario& s, const Record& r, const float* balance,
+                             const float* lowest, float flow) {
     uint32_t status = 0;
     float slices = 0.0f;
     for (int v = 0; v < s.n_venue; ++v) slices += tier_sum(load_tiers(r.liquidated_tier[v]));
@@ -197,12 +201,12 @@ static inline uint32_t check(const PackedScenario& s, const Record& r, const flo
     if (!((lost < 0.0f ? -lost : lost) <= 1e-3f * flow + 1e4f)) status |= IDENTITY_BROKEN;
     for (int v = 0; v < s.n_venue; ++v) {
         const float drawn = tier_sum(load_tiers(r.loss[FUND_DRAW][v])), gained = s.fund[v] + r.income[v];
-        const float gap = gained - drawn - fund[v];
-        if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(fund[v] >= 0.0f))
+        const float gap = gained - drawn - balance[v];
+        if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(lowest[v] >= 0.0f))
             status |= IDENTITY_BROKEN;
         const float deficit = tier_sum(load_tiers(r.loss[DEFICIT][v]));
-        const float paid =
-            drawn + tier_sum(load_tiers(r.loss[ADL][v])) + tier_sum(load_tiers(r.loss[BAD_DEBT][v]));
+        float paid = 0.0f;
+        for (const Component payer : PAYERS) paid += tier_sum(load_tiers(r.loss[payer][v]));
         const float open = deficit - paid;
         if (!((open < 0.0f ? -open : open) <= 1e-4f * deficit + 1.0f)) status |= IDENTITY_BROKEN;
     }

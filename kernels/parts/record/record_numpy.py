@@ -4,7 +4,8 @@ import numpy as np
 
 from kernels.mechanisms.adl.report_numpy import Closings
 from kernels.mechanisms.cascade import MATERIAL
-from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, Layout
+from kernels.mechanisms.waterfall.funds_numpy import Funds
+from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, PAYERS, Layout
 
 STRESSED = -0.01
 """Exogenous log trough below which a path counts for amplification."""
@@ -32,7 +33,6 @@ class Record:
         self.liquidated_tier = np.zeros((n, v, t))
         self.adl_notional = np.zeros((n, v, t))
         self.closed = np.zeros((n, v))
-        self.surplus = np.zeros((n, v))
         self.trough = np.zeros((n, a, v))
         self.index_trough = np.zeros((n, a))
         self.exogenous_trough = np.zeros((n, a))
@@ -44,8 +44,11 @@ class Record:
         self.flow = np.zeros((n, shape.n_step))
         self.closings = Closings(shape, n)
         self.step = 0
-        self.received = np.zeros((n, v))  # by the funds up to the step before
-        self.pending = np.zeros((n, v, t))  # deficits of the step, before the fund
+        empty = Funds(scenario, n)
+        self.pot, self.spread = empty.pot, empty.spread
+        self.pending = np.zeros_like(empty.owed)  # deficits of the step, before the fund
+        self.income = np.zeros_like(empty.cash)  # fees and surplus of the step, for the fund
+        self.received = np.zeros_like(empty.cash)  # the same, up to the step before
 
     def forced(self, path, asset, side, venue, price, notional, lost, deficit, fee, surplus):
         """Slices executed in a book: all arguments [n] or [n, tier]."""
@@ -54,17 +57,19 @@ class Record:
         np.add.at(self.loss["margin_lost"], (path, venue), lost)
         np.add.at(self.loss["deficit"], (path, venue), deficit)
         np.add.at(self.loss["fees"], (path, venue), fee)
-        np.add.at(self.pending, (path, venue), deficit)
-        np.add.at(self.surplus, (path, venue), (fee + surplus).sum(axis=1))
+        pot = self.pot[asset, venue]
+        np.add.at(self.pending, (path, pot, venue), deficit)
+        np.add.at(self.income, (path, pot, venue), (fee + surplus).sum(axis=1))
         self.liquidation(path, asset, side, venue, notional, dollars)
         psi = self.scenario.arrays.closing_share[venue]
         np.add.at(self.closed, (path, venue), psi * notional.sum(axis=1))
 
-    def deleveraged(self, path, asset, side, venue, price, paid, at_mark, closed):
+    def deleveraged(self, path, asset, side, venue, price, paid, at_mark, closed, claims):
         """Bankrupt positions closed against winners; path to at_mark: [n], closed: [n] or [n, tier].
 
-        price: the mark, relative to the start; at_mark: winners are closed there, and the fund pays
-        paid : funding, by a start dollar of longs
+        price : the mark, relative to the start; at_mark: winners are closed there, and the fund pays
+        paid  : funding, by a start dollar of longs
+        claims: deficits of earlier steps that the winners pay besides [n, tier]
         """
         notional, margin, deficit = closed.notional, closed.margin, closed.deficit
         at_mark, sign = at_mark[:, None], np.where(side == 0, 1, -1)
@@ -73,15 +78,17 @@ class Record:
         paid = np.where(at_mark, 0.0, deficit)
         np.add.at(self.loss["margin_lost"], (path, venue), margin)
         np.add.at(self.loss["deficit"], (path, venue), deficit)
-        np.add.at(self.loss["adl"], (path, venue), paid)
-        np.add.at(self.pending, (path, venue), deficit - paid)
+        np.add.at(self.loss["adl"], (path, venue), paid + claims)
+        np.add.at(self.pending, (path, self.pot[asset, venue], venue), deficit - paid)
         np.add.at(self.adl_notional, (path, venue), closed.taken)
         self.liquidation(path, asset, side, venue, notional, dollars)
-        coins, forgone = notional.sum(axis=1), paid.sum(axis=1)
+        coins, extra = notional.sum(axis=1), claims.sum(axis=1)
+        forgone = paid.sum(axis=1) + extra
+        received = dollars.sum(axis=1) + sign * extra
         np.add.at(self.closed, (path, venue), coins)
         np.add.at(self.deleveraged_coins, (path, venue, asset), coins)
         self.closings.add(
-            self.step, path, asset, venue, sign, coins, dollars.sum(axis=1), forgone, forgone, closed.hedged
+            self.step, path, asset, venue, sign, coins, received, forgone, forgone, closed.hedged
         )
 
     def deleveraged_accounts(self, at_mark, closed):
@@ -91,7 +98,8 @@ class Record:
         np.add.at(self.loss["margin_lost"], (path, venue), closed.lost)
         np.add.at(self.loss["deficit"], (path, venue), deficit)
         np.add.at(self.loss["adl"], (path, venue), paid)
-        np.add.at(self.pending, (path, venue), deficit - paid)
+        for pot, share in enumerate(self.spread[:, venue]):
+            np.add.at(self.pending, (path, pot, venue), share[:, None] * (deficit - paid))
         for leg in closed.legs:
             size, sign = leg.size[:, None], np.where(leg.side == 0, 1, -1)
             coins, forgone = size * notional, size * paid
@@ -110,14 +118,14 @@ class Record:
         np.add.at(self.liquidated_tier, (path, venue), dollars)
         np.add.at(self.flow[:, self.step], path, dollars.sum(axis=1))
 
-    def funds(self, drawn, minutes, spent):
-        """Split the step's deficits between fund and bad debt; note the first exhaustion."""
-        deficit = self.pending.sum(axis=2)
-        share = np.where(deficit > 0, drawn / np.where(deficit > 0, deficit, 1.0), 0.0)[..., None]
-        self.loss["fund_draw"] += share * self.pending
-        self.loss["bad_debt"] += self.pending - share * self.pending
+    def funds(self, drawn, socialised, bad_debt, minutes, spent):
+        """Who paid the step's deficits [path, venue, tier]; note the first exhaustion."""
+        for name, paid in (("fund_draw", drawn), ("socialised", socialised), ("bad_debt", bad_debt)):
+            self.loss[name] += paid
         self.exhaustion = np.where((self.exhaustion == 0) & spent, minutes, self.exhaustion)
+        self.received += self.income
         self.pending[:] = 0.0
+        self.income[:] = 0.0
 
     def prices(self, state):
         """Troughs after a step; what winners closed earlier would have made."""
@@ -151,8 +159,9 @@ class Record:
         surplus = arrays.surplus_share[:, None] * (available - fee)
         for name, amount in (("margin_lost", lost), ("deficit", deficit), ("fees", fee)):
             self.loss[name] += amount.sum(axis=1)
-        self.pending += deficit.sum(axis=1)
-        self.surplus += (fee + surplus).sum(axis=(1, 3))
+        # What belongs to no single market is spread over a venue's funds.
+        self.pending += self.spread[..., None] * deficit.sum(axis=1)[:, None]
+        self.income += self.spread * (fee + surplus).sum(axis=(1, 3))[:, None]
         sides = np.einsum("psaiv,psv->pvai", legs, notional.sum(axis=3))
         coins = np.einsum("svat,psv->pva", np.abs(part.sold), notional.sum(axis=3))
         self.liquidated += sides
@@ -182,13 +191,17 @@ class Record:
         Every test is written so that a number that is not one fails it.
         """
         loss, status = self.loss, state.status
-        start = self.scenario.arrays.fund
-        drawn = loss["fund_draw"].sum(axis=2)
-        sound = np.abs(start + self.surplus - drawn - state.fund) <= 1e-9 * (start + self.surplus + 1)
-        sound &= state.fund >= 0
-        paid = loss["fund_draw"] + loss["adl"] + loss["bad_debt"]
+        funds = state.funds
+        had = funds.start + self.received
+        held = funds.cash + funds.coins
+        coins = np.where(funds.sold > 0, 0.0, funds.start - funds.start_cash - funds.coins)
+        drawn = loss["fund_draw"].sum(axis=2)[:, None] - funds.sold.sum(axis=1, keepdims=True)
+        cash = (funds.start_cash + self.received - funds.cash).sum(axis=1, keepdims=True)
+        sound = np.abs(cash - drawn) <= 1e-9 * (had.sum(axis=1, keepdims=True) + 1)
+        sound = (sound & (np.abs(coins) <= 1e-9 * (had + 1)) & (held >= 0)).all(axis=1)
+        paid = sum(loss[name] for name in PAYERS)
         sound = sound[..., None] & (np.abs(loss["deficit"] - paid) <= 1e-9 * (loss["deficit"] + 1))
-        sound &= np.minimum(np.minimum(loss["bad_debt"], loss["adl"]), loss["fund_draw"]) >= -1e-6
+        sound &= np.min([loss[name] for name in PAYERS], axis=0) >= -1e-6
         flows, slices = self.flow.sum(axis=1), self.liquidated_tier.sum(axis=(1, 2))
         settled = np.abs(flows - slices) <= 1e-6 * flows + 1
         status[~(sound.all(axis=(1, 2)) & settled)] |= IDENTITY_BROKEN

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from stress import units
 from stress.config import book
 from stress.config.check import brackets
-from stress.config.check.draft import Draft, Finding, undefined
+from stress.config.check.draft import Draft, Finding, adds_up, undefined
 from stress.config.market import Mark, Market
 from stress.config.origin import Path
 from stress.config.venue import Venue
@@ -37,6 +37,7 @@ def venues(draft: Draft) -> Iterator[Finding]:
             why = f"they make {closed * 100:.6g}%; less than 100% leaves the last full close something"
             yield (*path, "liquidation", "ladder"), "the rungs close the whole position", why, ""
         yield from index(draft, key, venue)
+        yield from fund(draft, key, venue)
         for asset, market in venue.markets.items():
             yield from rules(draft, venue, market, (*path, "markets", asset))
     listed = {asset for venue in draft.venues.values() if venue for asset in venue.markets}
@@ -44,6 +45,26 @@ def venues(draft: Draft) -> Iterator[Finding]:
         for asset in draft.assets:
             if asset not in listed:
                 yield ("assets", asset), "is traded nowhere", "no venue lists it in `markets`", ""
+
+
+def fund(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
+    """Funds of markets that exist, coins with an index, a window of something, claims on somebody."""
+    path: Path = ("venues", key, "fund")
+    shares, coins = venue.fund.shares, venue.fund.coins
+    yield from undefined((*path, "shares"), shares, venue.markets, "market")
+    if shares and venue.fund.split == "shared":
+        why = "the fund is one for all markets"
+        yield (*path, "shares"), "are not used", why, 'Add "split: per_market", or remove them.'
+    elif shares:
+        yield from adds_up((*path, "shares"), shares.values(), "the shares of the fund")
+    if coins is not None:
+        yield from undefined((*path, "coins", "asset"), [coins.asset], draft.assets, "asset")
+    adl: Path = ("venues", key, "adl")
+    if venue.adl.window is not None and venue.adl.drawdown is None:
+        why = "it is the time over which the peak is taken that `drawdown` counts from"
+        yield (*adl, "window"), "is not used", why, "Add a drawdown, or remove it."
+    if venue.adl.excess == "claim" and venue.adl.policy == "none":
+        yield (*adl, "excess"), "a claim on nobody", "the venue does not deleverage winners", ""
 
 
 def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:

@@ -1,0 +1,182 @@
+// Insurance funds and what lies beyond them: same statements as funds_numpy.py.
+#pragma once
+
+constexpr int PARTS_OF_WINDOW = 16;
+constexpr int SOCIALISE_NEVER = 0, SOCIALISE_STEP = 1, SOCIALISE_RUN = 2;
+
+class Funds {
+   public:
+    uint32_t split = 0;  // venues whose markets have funds of their own
+    bool special;        // there is more than a fund in cash for each venue
+    int n_pot = 1;
+    uint32_t on[MAX_ASSET];  // venues whose pot has auto-deleveraging on in the step
+    uint32_t any_on;
+    uint32_t together;  // venues where any fund with a share has it on, for who belongs to no market
+    float cash[MAX_ASSET][LANES], coins[MAX_ASSET][LANES], worth[MAX_ASSET][LANES];
+    float coin_price[LANES], from_coins[LANES];  // relative to the start; dollars that coins were sold for
+    float owed[MAX_ASSET][LANES][MAX_TIER];
+
+    explicit Funds(const PackedScenario& scenario)
+        : special(scenario.waterfall_share != nullptr), s(scenario) {
+        for (int v = 0; special && v < s.n_venue; ++v)
+            if (s.waterfall_split[v]) split |= 1u << v;
+        if (split) n_pot = s.n_asset;
+    }
+
+    // The pot of a market.
+    int pot(int a, int v) const { return split >> v & 1 ? a : 0; }
+    float share(int p, int v) const { return special ? s.waterfall_share[p * LANES + v] : 1.0f; }
+    bool claiming(int v) const { return special && s.waterfall_claim[v]; }
+    uint32_t deleveraging(int a) const { return split ? (on[0] & ~split) | (on[a] & split) : on[0]; }
+
+    void begin() {
+        for (int p = 0; p < n_pot; ++p) {
+            for (int v = 0; v < LANES; ++v) {
+                const float start = v < s.n_venue ? share(p, v) * s.fund[v] : 0.0f;
+                const float in_coins = special ? s.waterfall_coin_share[v] : 0.0f;
+                cash[p][v] = start * (1.0f - in_coins);
+                coins[p][v] = start * in_coins;
+                peak[p][v] = shared[p][v] = 0.0f;
+            }
+            spent[p] = 0;
+        }
+        changed = true;
+        std::memset(from_coins, 0, sizeof from_coins);
+        if (!special) return;
+        std::memset(owed, 0, sizeof owed);
+        std::memset(peaks, 0, sizeof peaks);
+    }
+
+    // What the funds are worth when a step begins, their running peaks, and where deleveraging is on.
+    // `price(v)` is that of the coin of a venue.
+    template <class Price> void begin_step(int n, Price price) {
+        if (!special && !changed) return;  // cash alone is worth what it was
+        changed = false;
+        any_on = together = 0;
+        for (int p = 0; p < n_pot; ++p) {
+            on[p] = 0;
+            for (int v = 0; v < s.n_venue; ++v) {
+                worth[p][v] = cash[p][v];
+                if (coins[p][v] > 0.0f) {
+                    coin_price[v] = price(v);
+                    worth[p][v] = fma(coins[p][v], coin_price[v], cash[p][v]);
+                }
+                if (special && s.waterfall_window[v])
+                    move_window(n, p, v);
+                else
+                    peak[p][v] = maximum(worth[p][v], peak[p][v]);
+                if (!is_on(p, v)) continue;
+                on[p] |= 1u << v;
+                if (share(p, v) > 0.0f) together |= 1u << v;
+            }
+            any_on |= on[p];
+        }
+    }
+
+    // Claims paid by deleveraged winners, at most their profit.
+    tiers collect(int a, int v, float most) {
+        float* left = owed[pot(a, v)][v];
+        const tiers claim = load_tiers(left);
+        const float total = tier_sum(claim);
+        const tiers paid = (minimum(total, most) / (total > 0.0f ? total : 1.0f)) * claim;
+        store_tiers(left, claim - paid);
+        return paid;
+    }
+
+    // Draw a pot for the deficits of the step; what it does not pay comes back.
+    tiers draw(Record& r, int p, int v, tiers pending, float gain, float minutes) {
+        const float deficit = tier_sum(pending), drawn = fund_draw(worth[p][v], deficit);
+        tiers paid = tsplat(0.0f);
+        if (deficit > 0.0f) {
+            if (deficit > DUST && deficit >= worth[p][v]) {
+                spent[p] |= 1u << v;
+                if (r.exhaustion[v] == 0.0f) r.exhaustion[v] = minutes;
+            }
+            paid = (drawn / deficit) * pending;
+            add_tiers(r.loss[FUND_DRAW][v], paid);
+        }
+        const float from_cash = minimum(drawn, cash[p][v]), rest = drawn - from_cash;
+        if (rest > 0.0f) {
+            coins[p][v] = maximum(coins[p][v] - rest / coin_price[v], 0.0f);
+            from_coins[v] += rest;
+        }
+        cash[p][v] = cash[p][v] - from_cash + gain;
+        changed = true;
+        r.income[v] += gain;
+        return pending - paid;
+    }
+
+    // What no fund has paid for: winners' profits, a claim, bad debt.
+    template <class Profits> void excess(Record& r, int p, int v, tiers rest, Profits profits) {
+        if (special) {
+            if (s.waterfall_socialise[v] == SOCIALISE_STEP) rest = socialise(r, p, v, rest, profits);
+            if (s.waterfall_claim[v] || s.waterfall_socialise[v] == SOCIALISE_RUN) {
+                add_tiers(owed[p][v], rest);
+                return;
+            }
+        }
+        add_tiers(r.loss[BAD_DEBT][v], rest);
+    }
+
+    // What is still owed when the run ends.
+    template <class Profits> void end(Record& r, Profits profits) {
+        for (int p = 0; special && p < n_pot; ++p)
+            for (int v = 0; v < s.n_venue; ++v) {
+                tiers rest = load_tiers(owed[p][v]);
+                if (s.waterfall_socialise[v] == SOCIALISE_RUN) rest = socialise(r, p, v, rest, profits);
+                add_tiers(r.loss[BAD_DEBT][v], rest);
+            }
+    }
+
+    // The fund at the start, plus income, less what was drawn; `lowest` the smallest balance.
+    float balance(int v, float& lowest) const {
+        float sum = special ? s.waterfall_coin_share[v] * s.fund[v] - from_coins[v] : 0.0f;
+        lowest = 1e30f;
+        for (int p = 0; p < n_pot; ++p) {
+            sum += cash[p][v];
+            lowest = minimum(minimum(cash[p][v], coins[p][v]), lowest);
+        }
+        return sum;
+    }
+
+    void forget_spent() {
+        for (int p = 0; p < n_pot; ++p) {
+            changed |= spent[p] != 0;
+            spent[p] = 0;
+        }
+    }
+
+   private:
+    const PackedScenario& s;
+    bool changed = true;  // since a step last began
+    float peak[MAX_ASSET][LANES], shared[MAX_ASSET][LANES];
+    float peaks[MAX_ASSET][LANES][PARTS_OF_WINDOW];
+    uint32_t spent[MAX_ASSET];  // venues whose pot the last step's deficits took whole
+
+    void move_window(int n, int p, int v) {
+        const int window = s.waterfall_window[v];
+        float* parts = peaks[p][v];
+        float& here = parts[n / window % PARTS_OF_WINDOW];
+        here = n % window == 0 ? worth[p][v] : maximum(worth[p][v], here);
+        peak[p][v] = 0.0f;
+        for (int i = 0; i < PARTS_OF_WINDOW; ++i) peak[p][v] = maximum(parts[i], peak[p][v]);
+    }
+
+    bool is_on(int p, int v) const {
+        if (s.adl_policy[v] == ADL_NONE) return false;
+        const float below = share(p, v) * s.adl_below[v];
+        const float threshold = maximum((1.0f - s.adl_drawdown[v]) * peak[p][v], below);
+        if ((spent[p] >> v & 1) || worth[p][v] <= threshold + DUST) return true;
+        return claiming(v) && tier_sum(load_tiers(owed[p][v])) > DUST;
+    }
+
+    template <class Profits> tiers socialise(Record& r, int p, int v, tiers rest, Profits profits) {
+        const float total = tier_sum(rest);
+        if (!(total > 0.0f)) return rest;
+        const float given = minimum(total, maximum(profits(p, v) - shared[p][v], 0.0f));
+        shared[p][v] += given;
+        const tiers paid = (given / total) * rest;
+        add_tiers(r.loss[SOCIALISED][v], paid);
+        return rest - paid;
+    }
+};
