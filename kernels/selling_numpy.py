@@ -68,11 +68,10 @@ def run(scenario, state, q, depth, offset, watched, marks, orders=None) -> Selli
     changed = sold.active.copy()
     acting = np.ones(len(q), bool)
     if orders is not None:
-        frozen, overrun = flow.execute(orders, limit, room)
-        sold.frozen, sold.overrun[:] = frozen, overrun
-        state.flow_waiting = orders - frozen
-        sold.extra = frozen.sum(axis=1)
-        changed |= (frozen != 0).any(axis=(1, 3))
+        sold.frozen, sold.overrun = flow.execute(orders, limit, room)
+        state.flow_waiting = orders - sold.frozen
+        sold.extra = sold.frozen.sum(axis=1)
+        changed |= (sold.frozen != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
             new = answer(scenario, state, sold, acting, depth, watched, marks, number)

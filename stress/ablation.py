@@ -118,7 +118,7 @@ def switches(scenario: Scenario) -> Iterator[Switch]:
     if process:
         yield Switch(process.replace("_", " "), geometric)
     for part in dataclasses.fields(scenario.parts):
-        if part.name not in ("account", "adl", process):  # these have switches of their own
+        if part.name not in ("account", process):
             yield Switch(part.name.replace("_", " "), without_part(part.name))
 
 

@@ -25,10 +25,12 @@ from kernels.scenario import (
 from stress.compile import (
     accounts,
     books,
+    exits,
     exogenous,
     flows,
     funding,
     history,
+    loans,
     maintenance,
     margin,
     margin_raises,
@@ -65,7 +67,7 @@ def compile_config(config: RunConfig) -> Scenario:
     raises: ConfigError where the positions of a market cannot be (located in the config's files)
     """
     shape = scenario_shape(config)
-    positioned = positions.of_markets(config, shape)
+    positioned, early = exits.apart(config, positions.of_markets(config, shape))
     arrays = exogenous.arrays(config) | overlays.arrays(config, shape) | books.arrays(config, shape)
     arrays |= marks.arrays(config) | positions.arrays(positioned, shape) | rules.arrays(config, shape)
     arrays["monitoring"] = np.full(
@@ -77,7 +79,7 @@ def compile_config(config: RunConfig) -> Scenario:
         found, parts["bootstrap"] = history.compiled(config)
         arrays |= found
     held = Parts(
-        account=account(config, shape),
+        account=account(config, shape, early),
         adl=winners.part(config, shape, positioned),
         marking=marks.part(config),
         waterfall=rules.waterfall(config, shape),
@@ -86,9 +88,10 @@ def compile_config(config: RunConfig) -> Scenario:
     return Scenario(shape, ScenarioArrays(**arrays), held)
 
 
-def account(config: RunConfig, shape: ScenarioShape) -> Account | None:
+def account(config: RunConfig, shape: ScenarioShape, early: exits.Exits) -> Account | None:
     """All kinds of accounts, side by side; None where there are none."""
-    entries = list(margin.entries(config, shape))
+    entries = [*margin.entries(config, shape), *loans.entries(config, shape)]
+    entries += exits.entries(config, shape, early)
     try:
         return accounts.pack(entries, shape)
     except ValueError as error:
@@ -110,7 +113,7 @@ def scenario_shape(config: RunConfig) -> ScenarioShape:
         n_step=config.run.n_step,
         dt_seconds=config.run.step,
         assets=tuple(config.assets),
-        venues=tuple(config.venues),
+        venues=tuple(config.places),
         tiers=config.tier_names,
         n_group=min(max(groups, default=1), MAX_GROUP),
         process=process,

@@ -22,7 +22,7 @@ INTERVAL = 8 * 3600.0
 
 def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
     """The part of funding; none where no venue has it."""
-    terms = [venue.funding for venue in config.venues.values()]
+    terms = [venue.funding for venue in config.places.values()]
     if not any(terms):
         return {}
 

@@ -23,7 +23,7 @@ def normalised(weights: np.ndarray) -> np.ndarray:
 
 def depths(config: RunConfig) -> np.ndarray:
     """Depth of every market at rest: [asset, venue], zero where it is not listed."""
-    depth = np.zeros((len(config.assets), len(config.venues)))
+    depth = np.zeros((len(config.assets), len(config.places)))
     for a, v, _, _, market in markets(config):
         depth[a, v] = market.depth
     return depth
@@ -34,7 +34,7 @@ def index_of(config: RunConfig, given: dict[str, float] | None) -> np.ndarray:
     depth = depths(config)
     if given is None:
         return normalised(depth)
-    weights = np.array([given.get(name, 0.0) for name in config.venues]) * (depth > 0)
+    weights = np.array([given.get(name, 0.0) for name in config.places]) * (depth > 0)
     # An index none of whose venues lists the asset falls back on all that do.
     return normalised(np.where(weights.sum(axis=1, keepdims=True) > 0, weights, depth))
 
@@ -48,13 +48,13 @@ def own_share(mark: Mark) -> float:
 
 def rules(config: RunConfig, asset: str) -> list[Mark]:
     """How every venue marks an asset."""
-    found = ((venue.markets.get(asset), venue.mark) for venue in config.venues.values())
+    found = ((venue.markets.get(asset), venue.mark) for venue in config.places.values())
     return [(market and market.mark) or mark for market, mark in found]
 
 
 def arrays(config: RunConfig) -> dict[str, np.ndarray]:
     """Weights of every venue's mark price and of the market-wide index."""
-    depth, n_venue = depths(config), len(config.venues)
+    depth, n_venue = depths(config), len(config.places)
     weight = np.zeros((len(depth), n_venue, n_venue))
     for a, asset in enumerate(config.assets):
         for v, mark in enumerate(rules(config, asset)):

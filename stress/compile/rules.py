@@ -36,7 +36,7 @@ SOCIALISE = {"none": SOCIALISE_NEVER, "step": SOCIALISE_STEP, "run": SOCIALISE_R
 
 def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     """Venue rules: engine, fees, fund, auto-deleveraging."""
-    venues = list(config.venues.values())
+    venues = list(config.places.values())
 
     def each(value):
         return np.array([value(venue) for venue in venues], float)
@@ -57,7 +57,7 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
 
 def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
     """What is special about funds and losses beyond them; None where every venue has one fund in cash."""
-    venues = list(config.venues.values())
+    venues = list(config.places.values())
     if not any(special(venue) for venue in venues):
         return None
 

@@ -82,6 +82,12 @@ def margin_table(forced, side, rate, deduction):
     return np.concatenate([np.zeros_like(forced[..., :1, :]), np.cumsum(steps, axis=-2)], axis=-2)
 
 
+def margin_tables(forced, side, rates, deductions):
+    """The same for all groups of a market and side [group, edge, tier]."""
+    groups = zip(forced, rates, deductions, strict=True)
+    return np.stack([margin_table(table, side, rate, deduction) for table, rate, deduction in groups])
+
+
 def market_tables(tiers, notional, classes, closes, side, n_group):
     """Distance tables of one market and side.
 
@@ -114,5 +120,4 @@ def market_tables(tiers, notional, classes, closes, side, n_group):
                 forced[g, :, t] = amount * last
             else:
                 forced[g, :, t] = amount * cumulative(*r, side, rate, deduction)
-    margin = np.stack([margin_table(forced[g], side, rates[g], deductions[g]) for g in range(n_group)])
-    return forced, margin, rates, deductions, partial
+    return forced, margin_tables(forced, side, rates, deductions), rates, deductions, partial

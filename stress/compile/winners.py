@@ -27,7 +27,7 @@ def part(
 
     raises: ConfigError where holders would have entered without collateral
     """
-    venues = list(config.venues.values())
+    venues = list(config.places.values())
     if all(venue.adl.policy == "none" and venue.socialised_loss == "none" for venue in venues):
         return None
     size = (shape.n_asset, 2, shape.n_venue, shape.n_tier)

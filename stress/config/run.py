@@ -15,9 +15,10 @@ from stress.config.dynamics import Dynamics
 from stress.config.factor import Factor
 from stress.config.origin import Origin, Source
 from stress.config.overlay import Overlay
+from stress.config.seller import CefiLoans, DefiLoans, Seller
 from stress.config.table import File, Input
 from stress.config.tier import MOST_TIERS, Mix, Tier
-from stress.config.venue import Venue
+from stress.config.venue import Adl, Liquidation, Mark, Venue
 from stress.errors import CompileError, ConfigError, Problem
 
 MOST_ASSETS = MOST_VENUES = MOST_FACTORS = 16
@@ -71,6 +72,20 @@ class Measures(Strict):
     """Confidence of every interval."""
 
 
+def _place(name: str, lender: DefiLoans | CefiLoans) -> Venue:
+    """A lender as a venue: its feed is an index, its reserve a fund, and borrowers get back what is left."""
+    return Venue.model_construct(
+        name=lender.name or name,
+        maximum_leverage=1.0,
+        mark=Mark.model_construct(own=0.0, index=lender.oracle),
+        liquidation=Liquidation.model_construct(surplus_to_fund=0.0),
+        insurance_fund=lender.reserve,
+        adl=Adl(policy="none"),
+        closing_share=0.0,
+        markets={},
+    )
+
+
 class RunConfig(Strict):
     """A stress test: a market, what happens to it, and how much of it to compute."""
 
@@ -95,6 +110,8 @@ class RunConfig(Strict):
     """Named leverage mixes; every market needs one, unless files say who holds its positions."""
     overlays: tuple[Overlay, ...] = Field(default=(), max_length=100)
     """Timed stress events."""
+    sellers: dict[str, Seller] = Field(default={}, max_length=64)
+    """Others who must sell: lenders, treasury companies, stop orders, and so on."""
     measures: Measures = Measures()
 
     _origin: Origin = PrivateAttr(default=Origin())
@@ -103,6 +120,12 @@ class RunConfig(Strict):
     def sources(self) -> tuple[Source, ...]:
         """The files that the config was read from, each with its sha256."""
         return self._origin.sources
+
+    @property
+    def places(self) -> dict[str, Venue]:
+        """Venues, then lenders as venues without markets: everywhere that losses are counted."""
+        lenders = {n: x for n, x in self.sellers.items() if isinstance(x, DefiLoans | CefiLoans)}
+        return {**self.venues, **{name: _place(name, lender) for name, lender in lenders.items()}}
 
     @property
     def inputs(self) -> dict[str, Input]:

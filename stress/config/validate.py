@@ -20,6 +20,7 @@ from stress.config.factor import Factor
 from stress.config.origin import Origin, Path
 from stress.config.overlay import Overlay
 from stress.config.run import Measures, Run, RunConfig
+from stress.config.seller import Seller
 from stress.config.tier import Mix, Tier
 from stress.config.tree import Mapping, Node, Sequence
 from stress.config.types import fields, tags, type_at
@@ -35,7 +36,7 @@ SECTIONS = {
     "books": Books,
     "measures": Measures,
 }
-NAMED = {"assets": Asset, "factors": Factor, "venues": Venue, "mixes": Mix}
+NAMED = {"assets": Asset, "factors": Factor, "venues": Venue, "mixes": Mix, "sellers": Seller}
 LISTED = {"tiers": Tier, "overlays": Overlay}
 
 

@@ -121,6 +121,7 @@ LOAN = {
     # A dollar of debt on a coin, threshold 80%, bonus 5%: forced once k m <= 1 / .8.
     "need_fixed": 1.25, "value": 1.0, "value_fixed": 0.0, "lean": -1.0, "start": 1.25, "sold": 1.0,
     "loss_fixed": 1.0, "worth": 1 / 1.05, "worth_fixed": 0.0, "size": 1.05 * 0.8, "size_fixed": 0.0,
+    "borrowed": 1.0,
 }  # fmt: skip
 
 
@@ -137,13 +138,16 @@ def test_a_loan_sells_what_its_threshold_says(engine):
     low, high = 1.25 + EDGES[bin_], 1.5625
     debt = ONE / (1.05 * 0.8 * (low + high) / 2)
     assert found.liquidated_coins[0, 0, 0] == pytest.approx(ONE, rel=1e-5)
-    assert found.loss[0, 0, 0, 0] == pytest.approx(debt, rel=1e-5)
+    fell = debt * (1 - 0.79 / 1.05) * (low + high) / 2
+    assert found.loss[0, 0, 0, 0] == pytest.approx(fell, rel=1e-5)
     assert found.loss[0, 2].sum() == 0  # .79 / 1.05 of 1.5 and more is above 1
     # At .60 a coin brings .571: who has less than 1.75 of them leaves a deficit, all of them here.
     found = simulate(
         engine, accounts(quiet(depth=DEEP, shock=[[np.log(0.6)]]), forced={(0, 0, 0): table}, **LOAN)
     )
     assert found.loss[0, 2, 0, 0] == pytest.approx(debt * (1 - 0.6 / 1.05 * (low + high) / 2), rel=1e-5)
+    # All that the collateral was worth beyond the debt is lost, and that is all that is.
+    assert found.loss[0, 1, 0, 0] == pytest.approx(debt * ((low + high) / 2 - 1), rel=1e-4)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -167,6 +167,29 @@ VARIANTS = {
         *account("beta", "unified", "kind: unified, open_interest: $500M, legs: {BTC: 100%}, collateral: "
                  "{USDE: {share: 50%, valued_as: cash, seized: kept}, BTC: {share: 30%, seized: kept}}"),
     ],
+    # others who must sell
+    "loans": [
+        "sellers.aave={kind: defi_loans, sold_on: {alpha: 2, beta: 1}, oracle: {alpha: 1}, "
+        "reserve: $1M, pools: {"
+        "ether: {collateral: {ETH: 100%}, liquidation_threshold: 83%, bonus: 5%, "
+        "loans: [{from: 40%, to: 80%, amount: $800M}, {from: 80%, to: 82%, amount: $50M}]}, "
+        "mixed: {collateral: {ETH: 40%, BTC: 60%}, liquidation_threshold: 78%, bonus: 3%, "
+        "close_factor: 100%, loans: [{from: 60%, to: 77%, amount: $500M}]}}}",
+        "sellers.desk={kind: cefi_loans, sold_on: {beta: 1}, pools: {bitcoin: {collateral: {BTC: 100%}, "
+        "margin_call: 80%, half_life: 5m, topped_up: 60%, loans: [{from: 60%, to: 79%, amount: $2B}]}}}",
+        "sellers.dats={kind: treasuries, sold_on: {beta: 1}, companies: {"
+        "one: {holdings: {BTC: $2B, ETH: $1B}, debt: $1.4B, covenant: 48%, limit: $20M/m}, "
+        "two: {holdings: {ETH: $200M}, debt: $100M, covenant: 51%}}}",
+    ],
+    "stop orders, early exits and hedges": [
+        "sellers.stops={kind: stop_loss, orders: {alpha: {BTC: $300M, ETH: $200M}, beta: {BTC: $50M}}, "
+        "triggers: [{from: 1%, to: 4%, share: 60%}, {from: 4%, to: 10%, share: 40%}]}",
+        "sellers.back={kind: stop_loss, side: short, orders: {alpha: {BTC: $300M}}, "
+        "triggers: [{from: 0.3%, to: 2%}]}",
+        "sellers.early={kind: retail_exit, share: 20%, at: 70%}",
+        "sellers.early-short={kind: retail_exit, side: short, assets: [BTC], share: {10x-20x: 50%}, at: 90%}",
+        "sellers.puts={kind: hedge, share: {3x-5x: 50%, 5x-10x: 20%}, ratio: 50%, beyond: 5%}",
+    ],
     # dynamics
     "gbm": ["dynamics={kind: gbm, drift: {BTC: 500%, ETH: -500%}}"],
     "student_t by steps": ["dynamics={kind: student_t, degrees_of_freedom: 3, mixing: step}"],

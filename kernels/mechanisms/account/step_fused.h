@@ -66,7 +66,7 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
     const float broke = worth > 0.0f ? loss / worth - first : LARGEST;
     const float* rows = s.account_forced + (int64_t)(slot * s.n_venue + venue) * N_EDGE * MAX_TIER;
     AccountSlice r = {tsplat(0.0f), tsplat(0.0f), tsplat(0.0f), tsplat(0.0f)};
-    tiers margin = tsplat(0.0f), face = tsplat(0.0f);
+    tiers margin = tsplat(0.0f), face = tsplat(0.0f), fall = tsplat(0.0f);
     const float size = s.account_size[slot * LANES + venue];
     const float size_fixed = s.account_size_fixed[slot * LANES + venue];
     const Span x = span(start, end);
@@ -81,11 +81,13 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
         r.notional += (to - from) * held;
         face += share * held;
         margin += (worth * whole * share) * held;
+        fall += ((1.0f - worth) * whole * share) * held;
         const float short_of = maximum(loss - worth * fma(0.5f, a + reach, first), 0.0f);
         r.deficit += (short_of * ((reach - a) / (width * fma(size, whole, size_fixed)))) * held;
     }
-    r.lost = loss * face - r.deficit;
-    r.left = margin - r.lost;
+    const tiers spent = loss * face - r.deficit;
+    r.left = margin - spent;
+    r.lost = s.account_borrowed[slot * LANES + venue] > 0.0f ? fall - r.deficit : spent;
     return r;
 }
 

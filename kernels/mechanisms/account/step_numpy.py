@@ -166,7 +166,7 @@ def slice_losses(part, start, end, price):
     loss = level(price, part.loss, part.loss_fixed)[..., None]
     worth = np.maximum(level(price, part.worth, part.worth_fixed), 0.0)[..., None]
     held = np.diff(part.forced, axis=2)  # [slot, venue, bin, tier]
-    sums = np.zeros((4, *start.shape, held.shape[-1]))
+    sums = np.zeros((5, *start.shape, held.shape[-1]))
     for b in range(held.shape[2]):
         low, high = EDGES[b], EDGES[b + 1]
         a, z = np.clip(start, low, high)[..., None], np.clip(end, low, high)[..., None]
@@ -182,6 +182,9 @@ def slice_losses(part, start, end, price):
         sums[1] += face * (z - a)
         sums[2] += face * (x - a) * np.maximum(loss - worth * mean, 0.0)
         sums[3] += face * (z - a) * worth * whole
-    notional, face, deficit, margin = sums
-    lost = loss * face - deficit
-    return notional, lost, deficit, margin - lost
+        sums[4] += face * (z - a) * (1 - worth) * whole
+    notional, face, deficit, margin, fall = sums
+    spent = loss * face - deficit
+    # Who repays a debt with collateral has lost what it fell by, Eq. (6b).
+    lost = np.where(part.borrowed[..., None] > 0, fall - deficit, spent)
+    return notional, lost, deficit, margin - spent

@@ -13,6 +13,7 @@ from stress.config.factor import Factor
 from stress.config.origin import Path
 from stress.config.overlay import Overlay
 from stress.config.run import Measures, Run, RunConfig
+from stress.config.seller import Seller
 from stress.config.tier import Mix, Tier
 from stress.config.venue import Venue
 from stress.errors import quoted, suggest
@@ -38,6 +39,7 @@ class Draft:
     venues: dict[str, Venue | None]
     mixes: dict[str, Mix | None]
     overlays: dict[int, Overlay | None]
+    sellers: dict[str, Seller | None]
 
     @classmethod
     def of(cls, config: RunConfig) -> Draft:
@@ -54,6 +56,7 @@ class Draft:
             dict(config.venues),
             dict(config.mixes),
             dict(enumerate(config.overlays)),
+            dict(config.sellers),
         )
 
 

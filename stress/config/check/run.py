@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 def names(draft: Draft) -> Iterator[Finding]:
     """Names that can be typed after --set, and stand in tables."""
-    for section in ("assets", "factors", "venues", "mixes"):
+    for section in ("assets", "factors", "venues", "mixes", "sellers"):
         for name in getattr(draft, section):
             if not NAME.fullmatch(name):
                 why = "names have up to 32 letters, digits, - and _"
