@@ -262,7 +262,7 @@ REAL = {"the crash of October 2025": "oct-2025.yaml", "a quiet day": "quiet-day.
 
 @cache
 def compiled(name):
-    """Scenario of a variant, or of one of the market's configs, cut to its first 45 minutes."""
+    """Scenario of a variant, or of one of the market's configs, cut to its first 95 minutes."""
     if name in REAL:
-        return compile_config(load(CONFIGS.parents[1] / "configs" / REAL[name], ["run.horizon=45m"]))
+        return compile_config(load(CONFIGS.parents[1] / "configs" / REAL[name], ["run.horizon=95m"]))
     return compile_config(load(CONFIGS / "small.yaml", ["run.horizon=25m", *VARIANTS[name]]))
