@@ -4,13 +4,14 @@
 class Engine : Settlement {
    public:
     explicit Engine(const PackedScenario& scenario)
-        : Settlement(scenario), accounts(scenario), closings(scenario), flows(scenario) {
+        : Settlement(scenario), accounts(scenario), outages(scenario), closings(scenario), flows(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
             x.book = make_book(s, a, x.listed);
             x.withdrawal = make_withdrawal(s, a);
             make_marking(s, a, x.marking);
+            x.breakers = has_breakers(s, a);
             x.index_weight = load(s.index_weight, a);
             x.throughput = load(s.throughput, a);
             x.arbitrage = s.arbitrage[a];
@@ -43,11 +44,13 @@ class Engine : Settlement {
             n_active = 0;
             now = n;
             joint = accounts.n_slot || flows.due(n);
+            if (outages.there) outages.decide(draw, n);
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
             if (joint)
                 sell(n);
             else if (n_active)
                 cascades();
+            if (outages.there) outages.remember();
             funds.forget_spent();
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
@@ -66,6 +69,7 @@ class Engine : Settlement {
     Work work[MAX_ASSET];
     int active[MAX_ASSET], n_active;  // assets with a cascade
     Accounts accounts;
+    Outages outages;
     int now;
     Draw draw;
     Closings closings;
@@ -92,6 +96,7 @@ class Engine : Settlement {
         }
         funds.begin();
         accounts.begin();
+        outages.begin();
         flows.begin();
         status = 0;
         std::memset(waiting, 0, sizeof waiting);
@@ -127,24 +132,28 @@ class Engine : Settlement {
 
         const float down = monitoring + m.charge_most[LONG] - m.fundamental;
         const float up = monitoring + m.charge_most[SHORT] + m.fundamental;
-        if (s.gate && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
+        const uint32_t closed = closed_markets(s, n, a), stale = stale_feeds(s, n, a);
+        const bool still = !x.breakers && !(closed | stale) && !feed_error(s, n, a);
+        if (s.gate && still && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
             up <= m.nearest[SHORT]) {
             rest(x, m, a, monitoring);
             return;
         }
-        disturbed(x, m, a, n, monitoring);
+        disturbed(x, m, a, n, monitoring, closed & mask_bits(x.listed), stale & mask_bits(x.listed));
     }
 
     // A step in which nobody can trigger and every book is at rest.
     void rest(const Asset& x, Market& m, int a, float monitoring) {
+        m.frozen = 0;
         if (joint) {  // may be woken yet
             Work& w = work[a];
-            w.start = splat(0.0f);
+            w.start = w.shown = splat(0.0f);
             w.price = splat(m.fundamental);
+            w.halted = 0;
             w.lowest = w.highest = m.fundamental;
             w.was_displaced = w.displaced = w.active = false;
-            set_offsets(w, m, monitoring);
-            freeze_marks(x, m, a);
+            set_offsets(w, m, splat(monitoring));
+            freeze_marks(x, m, a, nullptr, 0);
             return;
         }
         const float move = m.fundamental - m.last;
@@ -154,12 +163,19 @@ class Engine : Settlement {
         trough(x, a, splat(m.fundamental), m.fundamental);
     }
 
-    void set_offsets(Work& w, const Market& m, float monitoring) {
-        w.watched = w.watched_most = monitoring;
+    void set_offsets(Work& w, const Market& m, vec monitoring) {
+        w.watched = monitoring;
+        w.watched_most = lane_max(monitoring);
         for (int side = 0; side < 2; ++side) {
             w.offset[side] = m.charge[side] + monitoring;
-            w.most[side] = m.charge_most[side] + monitoring;
+            w.most[side] = m.charge_most[side] + w.watched_most;
         }
+    }
+
+    // Depth in force.
+    vec depth_now(const Asset& x, const Market& m, int a, int n) const {
+        const vec full = depth(x.withdrawal, m.memory, overlay_depth(s, n, a));
+        return outages.there ? full * outages.depth : full;
     }
 
     // Maintenance rates in force, on top of the funding paid so far.
@@ -188,14 +204,31 @@ class Engine : Settlement {
     }
 
     // Rules of the step's marks, from the prices of round 0.
-    void freeze_marks(const Asset& x, const Market& m, int a) {
+    void freeze_marks(const Asset& x, const Market& m, int a, const float* error, uint32_t stale) {
         Work& w = work[a];
         const float widest = (w.highest - w.lowest) * 100.0f;
-        freeze(x.marking, m.basis, w.start, w.price, 0, 0, nullptr, s.n_asset, widest, s.n_venue, w.marks);
+        freeze(x.marking, m.basis, w.shown, w.price, w.halted, w.halted | outages.down, error, s.n_asset,
+               stale != 0, widest, s.n_venue, w.marks);
         if (w.marks.plain) return;
-        const float error = lane_max(absolute(w.marks.first.error));
-        w.watched_most += error;
-        for (int side = 0; side < 2; ++side) w.most[side] += error;
+        float off = lane_max(absolute(w.marks.first.error));
+        if (error && w.marks.medians)
+            off =
+                maximum(lane_max(maximum(absolute(w.marks.own.error), absolute(w.marks.second.error))), off);
+        w.watched_most += off;
+        for (int side = 0; side < 2; ++side) w.most[side] += off;
+    }
+
+    // Marks of halted markets and of stale feeds stand where they stood at the end of the step before.
+    void hold_marks(Market& m, Work& w, uint32_t frozen, vec before) {
+        if (frozen) {
+            if (frozen & ~m.frozen) {
+                const vec now = mark(w.marks, m.last, before, s.n_venue);
+                m.held = select(lanes_of(m.frozen), m.held, now);
+            }
+            w.marks.frozen = lanes_of(frozen);
+            w.marks.held = m.held;
+        }
+        m.frozen = frozen;
     }
 
     // `lowest`: at most the lowest price, so that an index that cannot be a new low is not even summed.
@@ -205,26 +238,44 @@ class Engine : Settlement {
         record.index_trough[a] = minimum(lane_sum(price * x.index_weight), record.index_trough[a]);
     }
 
-    void disturbed(const Asset& x, Market& m, int a, int n, float monitoring) {
+    void disturbed(const Asset& x, Market& m, int a, int n, float monitoring, uint32_t closed,
+                   uint32_t stale) {
         const vec zero = splat(0.0f);
         const bool was_displaced = m.displaced;
-        const vec depths = depth(x.withdrawal, m.memory, overlay_depth(s, n, a));
+        const vec depths = depth_now(x, m, a, n);
         vec q = refill(x.book, m.q);
-        const bool displaced = above(absolute(q), 0.0f) != 0;
-        if (displaced) q = arbitrage(x.book, q, depths, x.listed, x.arbitrage);
-        const vec start = displacement(x.book, q);
-        const float lowest = fma(PERCENT, lane_min(start), m.fundamental);
-        const float highest = fma(PERCENT, lane_max(start), m.fundamental);
         Work& w = work[a];
-        w.start = start;
+        w.halted = closed;
+        if (x.breakers) {
+            const vec price = fma(splat(PERCENT), displacement(x.book, q), splat(m.fundamental));
+            w.halted |= tripped(s, m.breakers, price, n, a) & mask_bits(x.listed);
+        }
+        const uint32_t frozen = w.halted | stale, out = w.halted | outages.down;
+        const bool displaced = above(absolute(q), 0.0f) != 0;
+        if (displaced && !out) {
+            q = arbitrage(x.book, q, depths, x.listed, x.arbitrage);
+        } else if (displaced) {
+            const ivec apart = lanes_of(out);
+            const vec held = select(apart, zero, q), deep = select(apart, zero, depths);
+            q = select(apart, q, arbitrage(x.book, held, deep, x.listed & ~apart, x.arbitrage));
+        }
+        const vec start = displacement(x.book, q);
+        w.start = w.shown = start;
         w.price = fma(splat(PERCENT), start, splat(m.fundamental));
+        if (w.halted) {
+            w.price = select(lanes_of(w.halted), was_displaced ? m.price : splat(m.last), w.price);
+            w.shown = select(lanes_of(w.halted), (w.price - m.fundamental) * 100.0f, start);
+        }
+        const float lowest = fma(PERCENT, lane_min(w.shown), m.fundamental);
+        const float highest = fma(PERCENT, lane_max(w.shown), m.fundamental);
         w.was_displaced = was_displaced;
         w.displaced = displaced;
         w.lowest = lowest;
         w.highest = highest;
         w.active = false;
-        set_offsets(w, m, monitoring);
-        freeze_marks(x, m, a);
+        set_offsets(w, m, frozen ? select(lanes_of(frozen), zero, splat(monitoring)) : splat(monitoring));
+        freeze_marks(x, m, a, feed_error(s, n, a), stale);
+        hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
         m.q = q;
         // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
         // mark can.
@@ -234,8 +285,9 @@ class Engine : Settlement {
             return;
         }
         const vec marked = mark(w.marks, m.fundamental, start, s.n_venue);
-        const vec fall = select(x.listed, w.offset[LONG] - marked, zero);
-        const vec rise = select(x.listed, w.offset[SHORT] + marked, zero);
+        const ivec alive = frozen ? x.listed & ~lanes_of(frozen) : x.listed;
+        const vec fall = select(alive, w.offset[LONG] - marked, zero);
+        const vec rise = select(alive, w.offset[SHORT] + marked, zero);
         const bool longs = above(fall, m.frontier[LONG]), shorts = above(rise, m.frontier[SHORT]);
         m.frontier[LONG] = maximum(fall, m.frontier[LONG]);
         m.frontier[SHORT] = maximum(rise, m.frontier[SHORT]);
@@ -282,7 +334,8 @@ class Engine : Settlement {
         }
         m.price = w.price;
         m.last = m.fundamental;
-        m.displaced = above(absolute(m.q), 0.0f) != 0;
+        m.displaced = w.halted || above(absolute(m.q), 0.0f) != 0;
+        if (x.breakers) remember_prices(s, m.breakers, w.price, lanes_of(w.halted), a);
         if (s.funding_cap) pay(x, m, a, w.price, displacement(x.book, m.q));
         trough(x, a, w.price, w.lowest);
     }
@@ -307,11 +360,36 @@ class Engine : Settlement {
         for (int side = 0; side < 2; ++side) {
             c.thinned[side] = m.thinned[side];
             c.base[side] = m.base[side];
-            c.most[side] = x.throughput;
+            c.most[side] = outages.there ? x.throughput * outages.throughput : x.throughput;
             if (x.book.any_limited)
-                c.most[side] = minimum(room(x.book, m.q, depths, side == LONG ? 1.0f : -1.0f), x.throughput);
-            c.limit[side] = c.most[side];
+                c.most[side] = minimum(room(x.book, m.q, depths, side == LONG ? 1.0f : -1.0f), c.most[side]);
             c.frontier[side] = m.frontier[side];
+        }
+        if (x.breakers || work[a].halted) restrict_cascade(m, a, c);
+        for (int side = 0; side < 2; ++side) c.limit[side] = c.most[side];
+    }
+
+    // Markets whose selling came to a breaker's level.
+    void touch(Market& m, const Work& w, const Cascade& c) {
+        const vec zero = splat(0.0f);
+        m.breakers.touched = above(c.wanted[LONG] + maximum(zero - c.extra, zero), w.band[LONG]) |
+                             above(c.wanted[SHORT] + maximum(c.extra, zero), w.band[SHORT]);
+        m.breakers.touched &= ~w.halted;
+    }
+
+    // The most that a breaker and a halt let execute.
+    void restrict_cascade(const Market& m, int a, Cascade& c) {
+        Work& w = work[a];
+        for (int side = 0; side < 2; ++side) {
+            w.band[side] = splat(1e30f);
+            if (asset[a].breakers) {
+                const Bounds next = level_bounds(s, m.breakers, a);
+                const vec most = band(*c.book, m.breakers.reference, side == LONG ? next.fall : next.rise,
+                                      m.fundamental, m.q, c.depth, side == LONG ? 1.0f : -1.0f);
+                w.band[side] = select(most <= c.most[side], most, w.band[side]);
+                c.most[side] = minimum(most, c.most[side]);
+            }
+            if (w.halted) c.most[side] = select(lanes_of(w.halted), splat(0.0f), c.most[side]);
         }
     }
 
@@ -351,7 +429,10 @@ class Engine : Settlement {
         const vec fill = exponential(fma(splat(PERCENT), mean, splat(middle)));
         m.fundamental = c.fundamental;
         m.q = c.q;
-        w.price = fma(splat(PERCENT), moved, splat(c.fundamental));
+        const vec price = fma(splat(PERCENT), moved, splat(c.fundamental));
+        w.price = w.halted ? select(lanes_of(w.halted), w.price, price) : price;
+        if (x.breakers) touch(m, w, c);
+        if (outages.there) outages.add(c.flow[LONG] + c.flow[SHORT] + absolute(c.extra));
         w.lowest = -1e30f;  // unknown: the index is summed
         m.behind = false;
         for (int side = 0; side < 2; ++side)
@@ -504,9 +585,7 @@ class Engine : Settlement {
         for (int a = 0; a < s.n_asset; ++a) {
             const vec all = sent[a][LONG] + sent[a][SHORT];
             if (!above(all, 0.0f)) continue;
-            const vec depths = work[a].active
-                                   ? cascade[a].depth
-                                   : depth(asset[a].withdrawal, market[a].memory, overlay_depth(s, n, a));
+            const vec depths = work[a].active ? cascade[a].depth : depth_now(asset[a], market[a], a, n);
             if (above(all, LATER * depths)) return true;
         }
         return false;
@@ -517,8 +596,7 @@ class Engine : Settlement {
         if (work[a].active) return;
         const Asset& x = asset[a];
         Market& m = market[a];
-        prepare(x, m, a, depth(x.withdrawal, m.memory, overlay_depth(s, n, a)), m.behind, m.behind,
-                cascade[a]);
+        prepare(x, m, a, depth_now(x, m, a, n), m.behind, m.behind, cascade[a]);
         open_cascade(s, cascade[a]);
         activate(a);
     }
@@ -618,7 +696,8 @@ class Engine : Settlement {
 
     // Close what is bankrupt at the marks of round 0 on the venues whose deleveraging is on.
     void deleverage_asset(Market& m, int a, vec marked) {
-        for (uint32_t rest = funds.deleveraging(a) & mask_bits(asset[a].listed); rest; rest &= rest - 1) {
+        for (uint32_t rest = funds.deleveraging(a) & ~work[a].halted & mask_bits(asset[a].listed); rest;
+             rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
             const int side = marked[v] < 0.0f ? LONG : SHORT;
             float executed[2][MAX_GROUP], end[MAX_GROUP];
@@ -658,9 +737,10 @@ class Engine : Settlement {
             accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
         }
         accounts.look();
-        uint32_t thinned = 0;
+        uint32_t thinned = 0, halted = 0;
+        for (int a = 0; a < s.n_asset; ++a) halted |= work[a].halted;
         for (int k = 0; k < accounts.n_slot; ++k)
-            for (uint32_t rest = funds.together; rest; rest &= rest - 1)
+            for (uint32_t rest = funds.together & ~halted; rest; rest &= rest - 1)
                 thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
         for (; thinned; thinned &= thinned - 1) {
             const int a = __builtin_ctz(thinned);

@@ -10,9 +10,9 @@ import numpy as np
 from kernels import outcome
 from kernels import selling_numpy as selling
 from kernels import settlement_numpy as settlement
+from kernels import trading_numpy as trading
 from kernels.batch import Batch
 from kernels.mechanisms.adl import step_numpy as adl
-from kernels.mechanisms.arbitrage import step_numpy as arbitrage
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import DUST
@@ -22,6 +22,7 @@ from kernels.mechanisms.flow import step_numpy as flow
 from kernels.mechanisms.funding import step_numpy as funding
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
+from kernels.mechanisms.outage import step_numpy as outage
 from kernels.mechanisms.overlay import step_numpy as overlay
 from kernels.mechanisms.withdrawal import step_numpy as withdrawal
 from kernels.parts.record.record_numpy import Record
@@ -30,38 +31,47 @@ from kernels.state import PathState, initial
 
 
 def step(
-    scenario: Scenario, state: PathState, record: Record, counters, n: int, returns, deviation, drawn=None
+    scenario: Scenario,
+    state: PathState,
+    record: Record,
+    counters,
+    n: int,
+    returns,
+    deviation,
+    drawn=None,
+    chance=None,
 ) -> None:
     """One step of all paths, in place; `returns` and `deviation` [path, asset] are exogenous.
 
-    drawn: where in the list of winners a random start of deleveraging begins [path, asset]
+    drawn : where in the list of winners a random start of deleveraging begins [path, asset]
+    chance: uniform numbers of outages [path, venue]
     """
     arrays = scenario.arrays
     record.step = n
 
     # 1. What would have happened anyway, and the stress laid over it.
     move = returns + overlay.shock(arrays, n)
+    before = state.fundamental.copy(), book.displacement(state.q, arrays.alpha, arrays.band)
     state.exogenous += move
     state.fundamental += move
-    watched = np.broadcast_to((arrays.monitoring * deviation)[..., None, None], state.frontier.shape)
-    offset = watched + charges(scenario, state, n)
 
-    # 2. Books: refill, depth in force, arbitrage.
+    # 2. Books: refill, who trades, depth in force, arbitrage.
     q = book.refill(state.q, arrays.refill, arrays.alpha)
-    depth = withdrawal.depth(arrays, state.memory, overlay.depth(arrays, n))
+    market = trading.begin(scenario, state, q, n, chance)
+    depth = withdrawal.depth(arrays, state.memory, overlay.depth(arrays, n)) * market.depth
     displaced = (q != 0).any(axis=-1)
-    if displaced.any():
-        at = np.nonzero(displaced)
-        asset = at[1]
-        shapes = arrays.alpha[asset], arrays.band[asset]
-        q[at] = arbitrage.step(q[at], depth[at], *shapes, arrays.arbitrage[asset, None])
+    q = trading.even_out(arrays, market, q, depth)
 
     # 3. Decisions, frozen for the step: marks of round 0, who is triggered, which ADL is on.
     start = book.displacement(q, arrays.alpha, arrays.band)
-    marking = scenario.parts.marking
-    rules = mark.freeze(arrays, marking, state.basis, state.fundamental[..., None] + PERCENT * start)
+    price = market.traded(state.price, state.fundamental[..., None] + PERCENT * start)
+    rules = trading.marks(scenario, state, market, price, before, n)
     marks = rules.price(state.fundamental, start)
-    reached = liquidation.distance(marks, offset)
+    # Marks that stand still do not move between checks either.
+    monitoring = np.where(state.frozen, 0.0, (arrays.monitoring * deviation)[..., None])
+    watched = np.stack([monitoring, monitoring], axis=2)
+    offset = watched + charges(scenario, state, n)
+    reached = rules.reached(liquidation.distance(marks, offset))
     frontier = np.maximum(state.frontier, np.where(arrays.listed[:, None], reached, 0.0))
     orders = None
     if scenario.parts.flow is not None:
@@ -71,20 +81,20 @@ def step(
 
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     if deleveraging.any():
-        settlement.deleverage(scenario, state, record, deleveraging, marks, frontier, drawn)
+        settlement.deleverage(scenario, state, record, deleveraging, market.halted, marks, frontier, drawn)
         if scenario.parts.account is not None:
-            together = state.funds.together(deleveraging)
+            together = state.funds.together(deleveraging) & ~market.halted.any(axis=1)
             settlement.deleverage_accounts(scenario, state, record, together, marks, offset, drawn)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset, watched, rules, orders)
+    sold = selling.run(scenario, state, q, depth, offset, watched, rules, market, orders)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
     fill = selling.fills(arrays, sold, state.fundamental, start, moved)
-    price = sold.fundamental[..., None] + PERCENT * moved
+    price = market.traded(state.price, sold.fundamental[..., None] + PERCENT * moved)
     state.fundamental = sold.fundamental
     note(scenario, state, record, sold, depth)
     settlement.execute(scenario, state, record, counters, sold, fill, price)
@@ -92,11 +102,12 @@ def step(
     # 7. Funds and memory.
     settlement.settle(scenario, state, record, n, price)
     state.memory = withdrawal.remember(arrays, state.memory, price - state.price)
-    if marking is not None:
-        state.basis = mark.remember(marking, state.basis, rules, state.fundamental, price)
+    if rules.special is not None and scenario.parts.marking is not None:
+        state.basis = mark.remember(scenario.parts.marking, state.basis, rules, state.fundamental, price)
     state.price, state.q = price, sold.q
     if scenario.parts.funding is not None:
         pay(scenario, state, record, n)
+    trading.end(scenario, state, market, sold)
     record.prices(state)
 
 
@@ -156,7 +167,8 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
         volatility = overlay.volatility(scenario.arrays, n)
         returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
         drawn = adl.starts(scenario, seed, path, n)
-        step(scenario, state, record, counters, n, returns, deviation, drawn)
+        chance = outage.draw(scenario, seed, path, n) if scenario.parts.outage is not None else None
+        step(scenario, state, record, counters, n, returns, deviation, drawn, chance)
     settlement.end(scenario, state, record)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))

@@ -24,7 +24,10 @@
 #include "kernels/mechanisms/funding/arrays_fused.h"
 #include "kernels/mechanisms/overlay/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
+#include "kernels/mechanisms/feed/arrays_fused.h"
+#include "kernels/mechanisms/halt/arrays_fused.h"
 #include "kernels/mechanisms/mark/arrays_fused.h"
+#include "kernels/mechanisms/outage/arrays_fused.h"
 #include "kernels/mechanisms/waterfall/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
@@ -94,7 +97,10 @@
     CORRELATION_ARRAYS(X)           \
     ADL_ARRAYS(X)                   \
     MARKING_ARRAYS(X)               \
-    WATERFALL_ARRAYS(X)
+    WATERFALL_ARRAYS(X)             \
+    FEED_ARRAYS(X)                  \
+    HALT_ARRAYS(X)                  \
+    OUTAGE_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

@@ -24,6 +24,9 @@ static inline vec load(const float* table, int row) {
     return v;
 }
 
+// All ones in the lanes whose bits are set.
+static inline ivec lanes_of(uint32_t bits) { return (((isplat((int32_t)bits) >> LANE) & 1) != 0); }
+
 static inline ivec load_integers(const int32_t* table, int row) {
     ivec v;
     __builtin_memcpy(&v, table + row * LANES, sizeof v);
@@ -38,7 +41,10 @@ static inline ivec load_integers(const int32_t* table, int row) {
 #include "kernels/mechanisms/book/step_fused.h"
 #include "kernels/mechanisms/withdrawal/step_fused.h"
 #include "kernels/mechanisms/arbitrage/step_fused.h"
+#include "kernels/mechanisms/feed/step_fused.h"
+#include "kernels/mechanisms/halt/step_fused.h"
 #include "kernels/mechanisms/mark/step_fused.h"
+#include "kernels/mechanisms/outage/step_fused.h"
 #include "kernels/mechanisms/liquidation/step_fused.h"
 #include "kernels/mechanisms/funding/step_fused.h"
 #include "kernels/mechanisms/exogenous/memory_fused.h"

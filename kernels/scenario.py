@@ -32,9 +32,12 @@ from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
+from kernels.mechanisms.feed import Feed
 from kernels.mechanisms.flow import Flow
 from kernels.mechanisms.funding import Funding
+from kernels.mechanisms.halt import Halt
 from kernels.mechanisms.mark import Marking
+from kernels.mechanisms.outage import Outage
 from kernels.mechanisms.overlay import MarginRaise
 from kernels.mechanisms.waterfall import Waterfall
 
@@ -158,6 +161,9 @@ class Parts:
     adl: Adl | None = None
     marking: Marking | None = None
     waterfall: Waterfall | None = None
+    feed: Feed | None = None
+    halt: Halt | None = None
+    outage: Outage | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
@@ -175,6 +181,9 @@ PARTS = {
     "adl": Adl,
     "marking": Marking,
     "waterfall": Waterfall,
+    "feed": Feed,
+    "halt": Halt,
+    "outage": Outage,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 

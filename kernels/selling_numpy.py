@@ -17,6 +17,7 @@ from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.flow import step_numpy as flow
+from kernels.mechanisms.halt import step_numpy as halt
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 
 
@@ -40,24 +41,31 @@ class Selling:
     overrun: np.ndarray  # frozen flows ran past the end of a book, bool [path]
 
 
-def limits(arrays, q, depth):
+def limits(scenario, state, trading, q, depth):
     """What every book can still take, and every engine with it: USD [path, asset, side, venue] each."""
+    arrays = scenario.arrays
     sells, buys = book.room(q, arrays.alpha, arrays.band, arrays.hard_end)
     with np.errstate(invalid="ignore"):
         room = np.stack([np.where(np.isfinite(x), x * depth, np.inf) for x in (sells, buys)], axis=2)
-    return room, np.minimum(room, arrays.throughput[:, None, :])
+    left = trading.throughput[:, :, None]
+    limit = np.minimum(room, np.where(left > 0, arrays.throughput[:, None, :] * np.maximum(left, 1e-30), 0.0))
+    if scenario.parts.halt is not None:
+        trading.band = halt.bands(scenario.parts.halt, state.breakers, arrays, state.fundamental, q, depth)
+        limit = np.minimum(limit, trading.band)
+    return room, np.where(trading.halted[:, :, None], 0.0, limit)
 
 
-def run(scenario, state, q, depth, offset, watched, marks, orders=None) -> Selling:
+def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
     Frontiers in `state` go on to where they end.
 
     offset : distance added for isolated positions; watched: for accounts [path, asset, side, venue]
-    marks  : Marks; orders: of frozen flows, net purchases, USD [path, source, asset, venue]
+    marks  : Marks; trading: Trading
+    orders : of frozen flows, net purchases, USD [path, source, asset, venue]
     """
     arrays, part = scenario.arrays, scenario.parts.account
-    room, limit = limits(arrays, q, depth)
+    room, limit = limits(scenario, state, trading, q, depth)
     shape = state.frontier.shape
     sold = Selling(
         q.copy(), state.fundamental.copy(), np.zeros(shape), np.zeros(shape), room, limit,

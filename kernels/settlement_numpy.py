@@ -12,11 +12,14 @@ from kernels.mechanisms.waterfall import funds_numpy as waterfall_funds
 from kernels.mechanisms.waterfall import step_numpy as waterfall
 
 
-def deleverage(scenario, state, record, on, marks, frontier, drawn) -> None:
-    """Close bankrupt positions where `on` [path, pot, venue] says so against winners, market by market."""
+def deleverage(scenario, state, record, on, halted, marks, frontier, drawn) -> None:
+    """Close bankrupt positions where `on` [path, pot, venue] says so against winners, market by market.
+
+    halted: markets that are left out [path, asset, venue]
+    """
     arrays, pot = scenario.arrays, state.funds.pot
     behind = (frontier[:, :, :, None, :] > state.executed).any(axis=(2, 3))
-    here = on[:, pot, np.arange(pot.shape[1])] & arrays.listed & behind
+    here = on[:, pot, np.arange(pot.shape[1])] & arrays.listed & behind & ~halted
     for asset in np.nonzero(here.any(axis=(0, 2)))[0]:
         path, venue = np.nonzero(here[:, asset])
         close(scenario, state, record, path, np.full(len(path), asset), venue, marks, frontier, drawn)

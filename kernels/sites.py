@@ -33,3 +33,6 @@ BLOCK = 13
 
 ADL_START = 30
 """One word per asset: where in the list of winners a random start of auto-deleveraging begins."""
+
+OUTAGE = 40
+"""One word per venue: whether it fails in the step, or is up again."""

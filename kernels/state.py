@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.halt import step_numpy as halt
+from kernels.mechanisms.halt.step_numpy import Breakers
+from kernels.mechanisms.outage import step_numpy as outage
+from kernels.mechanisms.outage.step_numpy import Failures
 from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.scenario import Scenario
 
@@ -28,6 +32,13 @@ class PathState:
 
     # marks
     basis: np.ndarray  # average basis of a market over its index, percent [path, asset, venue]
+
+    frozen: np.ndarray  # marks that stood still in the last step, bool [path, asset, venue]
+    held: np.ndarray  # where they stand, log [path, asset, venue]
+
+    # what trades
+    breakers: Breakers  # circuit breakers
+    failures: Failures  # venues that are down
 
     # positions
     frontier: np.ndarray  # worst distance so far, X [path, asset, side, venue]
@@ -65,6 +76,10 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         q=np.zeros(market),
         memory=np.broadcast_to(arrays.calm_memory, market).copy(),
         basis=np.zeros(market),
+        frozen=np.zeros(market, bool),
+        held=np.zeros(market),
+        breakers=halt.initial(market),
+        failures=outage.initial((n_path, shape.n_venue)),
         frontier=np.zeros((n_path, shape.n_asset, 2, shape.n_venue)),
         executed=np.zeros((n_path, shape.n_asset, 2, shape.n_group, shape.n_venue)),
         survival=np.ones((n_path, shape.n_asset, 2, shape.n_venue, shape.n_tier)),

@@ -6,6 +6,7 @@ struct Asset {
     Book book;
     Withdrawal withdrawal;
     Marking marking;
+    bool breakers;  // some market has one
     vec index_weight, throughput;
     ivec listed;
     vec open;  // interest at the start
@@ -27,8 +28,11 @@ struct Market {
     float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
     uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
     bool displaced;       // any book away from rest; otherwise every price equals `last`
-    bool restless;        // something besides books evolves: no step may be skipped
-    bool behind;          // some frontier is ahead of what has been executed
+    Breakers breakers;
+    vec held;         // marks that stand still
+    uint32_t frozen;  // venues where they do
+    bool restless;    // something besides books evolves: no step may be skipped
+    bool behind;      // some frontier is ahead of what has been executed
     Bins bins[2];
     tiers survival[2][LANES];
 };
@@ -38,10 +42,13 @@ constexpr float ROUNDING = 1e-5f;
 
 // An asset within a step, between its parts.
 struct Work {
-    vec start;              // displacement before the rounds, percent
-    vec price;              // log price, before and after them
+    vec start;    // displacement before the rounds, percent
+    vec price;    // log price, before and after them
+    vec shown;    // displacement of prices as shown, a halted market's last one
+    vec band[2];  // what books take up to a breaker's level, where nothing takes less
+    uint32_t halted;
     Marks marks;            // rules of marks, frozen for the step
-    float watched;          // distance added to the marks, for accounts
+    vec watched;            // distance added to the marks, for accounts
     float watched_most;     // the same with what marks may differ from prices
     vec offset[2];          // for isolated positions, by side
     float lowest, highest;  // bounds of the price

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stress.units import DURATION, SHARE
 
 if TYPE_CHECKING:
-    from stress.config.overlay import Overlay
+    from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, Overlay, StaleFeed
     from stress.config.run import RunConfig
 
 
@@ -44,10 +44,24 @@ def _event(overlay: Overlay) -> str:
         level = "in another way" if common is None else f"of {common:g}"
         what = f"correlation {level} for {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else what
-    what = f"{overlay.kind} x{overlay.multiplier:g} for {over} from {at}{_places(overlay)}"
+    if overlay.kind == "volatility" or overlay.kind == "depth":
+        what = f"{overlay.kind} x{overlay.multiplier:g}"
+    else:
+        what = _interruption(overlay)
+    what = f"{what} for {over} from {at}{_places(overlay)}"
     return f"{overlay.name} ({what})" if overlay.name else what
 
 
 def _places(overlay: Overlay) -> str:
     where = [", ".join(getattr(overlay, key, None) or ()) for key in ("venues", "assets")]
     return "".join(f" on {names}" for names in where if names)
+
+
+def _interruption(overlay: OracleError | StaleFeed | HaltOverlay | OutageOverlay) -> str:
+    """What goes wrong with feeds, markets or venues."""
+    if overlay.kind == "oracle_error":
+        return f"{overlay.of} wrong by {SHARE.format(overlay.size)}"
+    if overlay.kind == "outage":
+        left = f"throughput {SHARE.format(overlay.throughput)}, depth {SHARE.format(overlay.depth)}"
+        return f"outage ({left})"
+    return "marks stale" if overlay.kind == "stale_feed" else "halt"

@@ -65,8 +65,10 @@ def respond(scenario: Scenario, moves: np.ndarray) -> tuple[np.ndarray, np.ndarr
         # To its end: nothing waits, nobody is spared.
         throughput=np.full_like(arrays.throughput, np.inf),
     )
-    # What others have decided to sell is no answer of the market.
-    scenario = Scenario(scenario.shape, calm, scenario.parts.replace(flow=None))
+    # What is imposed, or stops markets from trading, is no answer of the market.
+    scenario = Scenario(
+        scenario.shape, calm, scenario.parts.replace(flow=None, feed=None, halt=None, outage=None)
+    )
     state, record = initial(scenario, len(moves)), Record(scenario, len(moves))
     counters = dict.fromkeys(outcome.COUNTERS, 0)
     engine_numpy.step(scenario, state, record, counters, 0, moves, np.zeros_like(moves))

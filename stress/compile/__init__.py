@@ -39,6 +39,7 @@ from stress.compile import (
     positions,
     processes,
     rules,
+    trading,
     winners,
 )
 
@@ -83,6 +84,9 @@ def compile_config(config: RunConfig) -> Scenario:
         adl=winners.part(config, shape, positioned),
         marking=marks.part(config),
         waterfall=rules.waterfall(config, shape),
+        feed=trading.feed(config, shape),
+        halt=trading.halt(config, shape),
+        outage=trading.outage(config, shape),
         **parts,
     )
     return Scenario(shape, ScenarioArrays(**arrays), held)

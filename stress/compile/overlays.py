@@ -10,10 +10,14 @@ import numpy as np
 from kernels.scenario import ScenarioShape
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 from stress.config.factor import extended
+from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, StaleFeed
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
     from stress.config.overlay import Depeg, MarketMakerDefault, PriceShock
+
+
+INTERRUPTIONS = (HaltOverlay, OracleError, OutageOverlay, StaleFeed)
 
 
 def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:
@@ -31,6 +35,8 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     for overlay in config.overlays:
         if overlay.kind == "correlation" or overlay.kind == "funding" or overlay.kind == "margin":
             continue  # have parts of their own: modules processes, funding and margin_raises
+        if isinstance(overlay, INTERRUPTIONS):
+            continue  # have parts of their own as well: module trading
         if overlay.kind == "market_maker_default":
             depth *= gone(config, shape, overlay)
             continue

@@ -172,6 +172,76 @@ class MarketMakerDefault(Strict):
     """Assets that it quoted; all by default."""
 
 
+class OracleError(Strict):
+    """A while in which feeds say a wrong price."""
+
+    kind: Literal["oracle_error"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    size: Return
+    """Error of the price, as a simple return: -5% is a price that is 5% too low."""
+    of: Literal["mark", "index"] = "mark"
+    """What is wrong: the whole mark, or the index alone; a median of three may not follow that."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+class StaleFeed(Strict):
+    """A while in which marks stand still at their last value."""
+
+    kind: Literal["stale_feed"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+class HaltOverlay(Strict):
+    """A while in which markets are closed: they trigger and trade nothing, orders wait."""
+
+    kind: Literal["halt"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
+class OutageOverlay(Strict):
+    """A while in which venues are down: engines and books are slow or empty, arbitrage stops."""
+
+    kind: Literal["outage"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    throughput: Share = 0.0
+    """What is left of the engine's throughput."""
+    depth: Share = 1.0
+    """What is left of the books' depth."""
+    venues: tuple[str, ...] | None = None
+    """Venues that it touches; all by default."""
+
+
 Overlay = Annotated[
     PriceShock
     | VolatilityOverlay
@@ -180,6 +250,10 @@ Overlay = Annotated[
     | Depeg
     | FundingOverlay
     | MarginOverlay
-    | MarketMakerDefault,
+    | MarketMakerDefault
+    | OracleError
+    | StaleFeed
+    | HaltOverlay
+    | OutageOverlay,
     Field(discriminator="kind"),
 ]

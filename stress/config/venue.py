@@ -10,15 +10,19 @@ from stress.config.account import AnyAccounts
 from stress.config.base import (
     Dollars,
     Duration,
+    DurationOrNever,
     MaximumLeverage,
     NonNegativePercentage,
     PartShare,
     Percentage,
+    PositiveDollars,
+    Rate,
     Share,
     ShareOrNever,
     Strict,
     Text,
     ThroughputOrUnlimited,
+    Truth,
 )
 from stress.config.market import Mark, Market
 
@@ -91,6 +95,43 @@ class Fund(Strict):
     """What of it is held in a coin; the rest is cash, and is drawn first."""
 
 
+class Level(Strict):
+    """One level of a circuit breaker."""
+
+    move: PartShare
+    """Move from the reference that halts the market."""
+    halt: Duration
+    """How long it is halted; a whole step at least."""
+
+
+class Breakers(Strict):
+    """Circuit breakers of every market of the venue."""
+
+    levels: tuple[Level, ...] = Field(min_length=1, max_length=8)
+    """Nearest first; each trips once from a fixed reference."""
+    reference_half_life: DurationOrNever = None
+    """Half-life in which the reference follows the price; `never`: it is the price at the start."""
+    rises: Truth = True
+    """Whether rises halt the market as well."""
+
+
+class Failures(Strict):
+    """Outages that come by chance, the more is liquidated the likelier."""
+
+    capacity: PositiveDollars
+    """Recent liquidations at which the rate is reached; it is in proportion to them."""
+    rate: Rate
+    """Failures per time while recent liquidations are at the capacity."""
+    half_life: Duration
+    """Half-life in which liquidations stop counting as recent."""
+    lasts: Duration
+    """Mean length of an outage."""
+    throughput: Share = 0.0
+    """What is left of the engine's throughput."""
+    depth: Share = 1.0
+    """What is left of the books' depth."""
+
+
 class MarketMakers(Strict):
     """What a venue asks of its market makers."""
 
@@ -131,6 +172,10 @@ class Venue(Strict):
     """Whether winners' profits pay for what the fund does not, at the end of the step or of the run."""
     closing_share: Share = 0.7
     """Psi: share of forced takers whose positions close instead of passing to a buyer."""
+    breakers: Breakers | None = None
+    """Circuit breakers; none by default."""
+    failures: Failures | None = None
+    """Outages by chance; none by default."""
     market_makers: MarketMakers = MarketMakers()
     mix: Text | None = None
     """Leverage mix of its markets, a name in `mixes`."""

@@ -230,6 +230,45 @@ VARIANTS = {
         "assets.BTC.volatility=150%",
     ],
     "no overlays": ["overlays=[]"],
+    # feeds, halts, outages
+    "wrong and stale feeds": [
+        "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: oracle_error, at: 3m, over: 4m, size: -3%, of: index, venues: [alpha]}, "
+        "{kind: oracle_error, at: 12m, over: 2m, size: 2%, assets: [ETH]}, "
+        "{kind: stale_feed, at: 6m, over: 5m, venues: [beta]}]",
+    ],
+    "wrong feeds of medians": [
+        *MEDIANS, "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: oracle_error, at: 4m, over: 8m, size: -5%, of: index, venues: [alpha]}, "
+        "{kind: stale_feed, at: 9m, over: 3m, assets: [BTC]}]",
+    ],
+    "closed for a while": [
+        "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: halt, at: 8m, over: 6m, venues: [alpha]}, {kind: halt, at: 20m, over: 1h, assets: [ETH]}]",
+    ],
+    "closed, last price kept": [
+        "venues.beta.mark={own: 0%, exclude_halted: false}",
+        "venues.alpha.mark={kind: median, basis_half_life: 2m, exclude_halted: false}",
+        "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: halt, at: 8m, over: 6m, venues: [alpha]}]", *POOR, *policy("queue"),
+    ],
+    "breakers from the start": [
+        "venues.alpha.breakers={levels: [{move: 3%, halt: 3m}, {move: 6%, halt: 5m}]}",
+        "venues.beta.breakers={levels: [{move: 5%, halt: 60s}], rises: false}",
+    ],
+    "breakers that follow": [
+        "venues.alpha.breakers={levels: [{move: 2%, halt: 2m}], reference_half_life: 10m}", *SLOW,
+        *policy("queue"), *POOR,
+    ],
+    "outages": [
+        *SLOW, "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: outage, at: 7m, over: 5m, throughput: 20%, depth: 30%, venues: [alpha]}]",
+    ],
+    "outages by chance": [
+        *SLOW, "venues.alpha.failures={capacity: $200M, rate: 200000/y, half_life: 5m, lasts: 4m, "
+        "throughput: 10%, depth: 50%}",
+        "venues.beta.failures={capacity: $50M, rate: 500000/y, half_life: 5m, lasts: 2m}",
+    ],
     "calm": ["overlays=[]", "assets.BTC.volatility=5%", "assets.ETH.volatility=8%"],
     "a rally": ["overlays=[{kind: price_shock, at: 90s, over: 12m, size: 8%, betas: {ETH: 1.4}}]"],
     "a crash in a step": ["overlays=[{kind: price_shock, at: 3m, over: 60s, size: -9%}]"],

@@ -74,7 +74,9 @@ static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displ
 
 // Distances of one side at marks, and its frontiers after them.
 static inline vec distances(const Cascade& c, int side, vec marked) {
-    return side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked;
+    const vec distance = side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked;
+    // A mark that stands still triggers nobody.
+    return c.marks->plain ? distance : select(c.marks->frozen, splat(0.0f), distance);
 }
 static inline vec reached_by(const Cascade& c, int side, vec marked) {
     return maximum(distances(c, side, marked), c.frontier[side]);

@@ -58,7 +58,8 @@ class Rounds:
         """Distances that the marks reach after a flow: [at, side, venue]."""
         fundamental, q = self.move(at, flow)
         moved = displacement(q, self.alpha[at], self.band[at])
-        return distance(self.marks.at(at).price(fundamental, moved), self.offset[at])
+        marks = self.marks.at(at)
+        return marks.reached(distance(marks.price(fundamental, moved), self.offset[at]))
 
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
@@ -81,7 +82,8 @@ class Rounds:
 
         fundamental, far_q = self.move(at, ahead)
         line, marks = self.least_displacement(at, flow, far_q), self.marks.at(at)
-        reached = np.maximum(distance(marks.price(fundamental, line), self.offset[at]), frontier)
+        far_distance = marks.reached(distance(marks.price(fundamental, line), self.offset[at]))
+        reached = np.maximum(far_distance, frontier)
         # Marks short of a frontier come up to it only on the way: it is taken to stay.
         far = np.where(self.reach(at, flow) < frontier, frontier, reached)
         far_total = along_bin(self.arrays, self.asset[at], frontier, far)

@@ -146,14 +146,15 @@ static inline void stand(vec* weight, uint32_t halted, vec last, Blend& b) {
 
 // The rules of marks for one step. `price`: displacement of every source at round 0, percent; `last`:
 // log price of those that are `halted`; `out`: that an index may leave out; `error`: of the feeds, by
-// candidate, `stride` rows apart, or null; `widest`: between the highest and the lowest price.
+// candidate, `stride` rows apart, or null; `special`: some mark stands still; `widest`: between the highest
+// and the lowest price.
 static inline void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
-                          const float* error, int stride, float widest, int n_venue, Marks& r) {
+                          const float* error, int stride, bool special, float widest, int n_venue, Marks& r) {
     r.weight = k.weight;
     r.plain = true;
     const bool spread = widest > k.narrowest;
     const bool unusual = halted || (out && any(k.drops)) || spread;
-    if (!(k.medians || unusual || error)) return;
+    if (!(k.medians || unusual || error || special)) return;
     const vec zero = splat(0.0f), one = splat(1.0f);
     r.plain = false;
     r.medians = k.medians;

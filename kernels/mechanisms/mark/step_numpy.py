@@ -69,6 +69,12 @@ class Marks:
         price = np.where(self.special.median, middle(first, own, second), first)
         return np.where(self.special.frozen, self.special.held, price)
 
+    def reached(self, distance):
+        """Distances [..., side, venue] to which marks trigger: a mark that stands still triggers nobody."""
+        if self.special is None:
+            return distance
+        return np.where(self.special.frozen[..., None, :], 0.0, distance)
+
     def order(self, fundamental, displacement):
         """In which order the candidates of every median stand, as a number [..., venue]."""
         if self.special is None:

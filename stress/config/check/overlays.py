@@ -13,16 +13,23 @@ from stress.config.overlay import (
     Depeg,
     DepthOverlay,
     FundingOverlay,
+    HaltOverlay,
     MarginOverlay,
     MarketMakerDefault,
+    OracleError,
+    OutageOverlay,
     Overlay,
     PriceShock,
+    StaleFeed,
 )
 from stress.errors import quoted, suggest
 
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
-BY_VENUE = (DepthOverlay, FundingOverlay, MarginOverlay, MarketMakerDefault)
+BY_VENUE = (
+    DepthOverlay, FundingOverlay, MarginOverlay, MarketMakerDefault, OracleError, StaleFeed, HaltOverlay,
+    OutageOverlay,
+)  # fmt: skip
 
 
 def overlays(draft: Draft) -> Iterator[Finding]:
@@ -52,10 +59,27 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from unfunded(draft, path, overlay)
         if isinstance(overlay, BY_VENUE) and overlay.venues is not None:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
+        if isinstance(overlay, OutageOverlay):
+            yield from outage(draft, path, overlay)
+            continue
         if isinstance(overlay, MarginOverlay) and overlay.factor == 1 and overlay.amount == 0:
             yield path, "raises nothing", "neither `factor` nor `amount` is there", 'Try "factor: 2".'
         if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
+
+
+def outage(draft: Draft, path: Path, overlay: OutageOverlay) -> Iterator[Finding]:
+    """A depth that can be computed, and a share of a throughput that there is."""
+    if overlay.depth < LEAST_DEPTH:
+        why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:.4%}"
+        yield (*path, "depth"), "is too small", why, "A market that is closed is `kind: halt`."
+    for key in overlay.venues or draft.venues:
+        venue = draft.venues.get(key)
+        if venue is not None and overlay.throughput not in (0, 1) and venue.liquidation.throughput is None:
+            why = f"the engine of {key} is unlimited, and a share of that is unlimited"
+            suggestion = "Give it a `liquidation.throughput`, or this outage 0%."
+            yield (*path, "throughput"), "has no effect", why, suggestion
+            return
 
 
 def coin(draft: Draft, path: Path, overlay: Depeg) -> Iterator[Finding]:

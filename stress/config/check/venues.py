@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from stress import units
 from stress.config import book
 from stress.config.check import brackets
 from stress.config.check.draft import Draft, Finding, adds_up, undefined
+from stress.config.check.overlays import LEAST_DEPTH
 from stress.config.market import Mark, Market
 from stress.config.origin import Path
 from stress.config.venue import Venue
@@ -37,6 +39,7 @@ def venues(draft: Draft) -> Iterator[Finding]:
             why = f"they make {closed * 100:.6g}%; less than 100% leaves the last full close something"
             yield (*path, "liquidation", "ladder"), "the rungs close the whole position", why, ""
         yield from index(draft, key, venue)
+        yield from interruptions(draft, path, venue)
         yield from fund(draft, key, venue)
         for asset, market in venue.markets.items():
             yield from rules(draft, venue, market, (*path, "markets", asset))
@@ -74,6 +77,36 @@ def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
             yield from mark_of(draft, key, market.mark, ("venues", key, "markets", asset, "mark"), [asset])
     common = [asset for asset, market in venue.markets.items() if market.mark is None]
     yield from mark_of(draft, key, venue.mark, ("venues", key, "mark"), common)
+
+
+def interruptions(draft: Draft, path: Path, venue: Venue) -> Iterator[Finding]:
+    """Levels of breakers in order, halts and outages of a step at least, limits that there are."""
+    step = None if draft.run is None else draft.run.step
+    if venue.breakers is not None:
+        at = (*path, "breakers", "levels")
+        for i, (one, two) in enumerate(pairwise(venue.breakers.levels)):
+            if two.move <= one.move:
+                shown = units.SHARE.format(two.move)
+                why = "each level must be beyond the one before it"
+                yield (*at, i + 1, "move"), f"{shown} is out of order", why, ""
+        for i, level in enumerate(venue.breakers.levels):
+            if step is not None and level.halt < step:
+                why = f"a step takes {units.DURATION.format(step)}, and halts begin and end with steps"
+                yield (*at, i, "halt"), "is shorter than a step", why, ""
+    failures = venue.failures
+    if failures is None:
+        return
+    at = (*path, "failures")
+    if step is not None and failures.lasts < step:
+        why = f"a step takes {units.DURATION.format(step)}, and outages begin and end with steps"
+        yield (*at, "lasts"), "is shorter than a step", why, ""
+    if failures.depth < LEAST_DEPTH:
+        why = f"a book this thin cannot be computed; it must be at least {LEAST_DEPTH:.4%}"
+        yield (*at, "depth"), "is too small", why, ""
+    if failures.throughput not in (0, 1) and venue.liquidation.throughput is None:
+        why = "the engine is unlimited, and a share of that is unlimited"
+        suggestion = "Give it a `liquidation.throughput`, or failures 0%."
+        yield (*at, "throughput"), "has no effect", why, suggestion
 
 
 def mark_of(draft: Draft, key: str, mark: Mark, path: Path, assets: Iterable[str]) -> Iterator[Finding]:
