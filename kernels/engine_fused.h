@@ -32,6 +32,7 @@ class Engine : Settlement {
     uint32_t run(uint64_t seed, uint64_t path, float* row, int64_t* counters) {
         begin();
         draw = {seed, path};
+        if (crowded) gather_crowds();
         for (int n = 0; n < s.n_step; ++n) {
             const int k = n % LANES;
             if (k == 0) {
@@ -108,6 +109,19 @@ class Engine : Settlement {
         const int a = s.waterfall_coin[v];
         const Market& m = market[a];
         return exponential(lane_sum((m.displaced ? m.price : splat(m.last)) * asset[a].index_weight));
+    }
+
+    // Who of the tables is there on this path.
+    void gather_crowds() {
+        std::memset(crowds, 0, sizeof crowds);
+        const vec one = splat(1.0f), factor = s.leverage_own ? leverage_factor(s, draw) : one;
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side) {
+                Crowd& c = crowds[a];
+                c.whole[side] = one;
+                c.scale[side] = s.leverage_own ? minimum(factor, load(s.leverage_most, a * 2 + side)) : one;
+                if (s.whale_chance) draw_whales(s, draw, a, side, c.scale[side], c);
+            }
     }
 
     // Last traded price of a market; markets at rest have one price.
@@ -357,6 +371,7 @@ class Engine : Settlement {
         c.live[SHORT] = shorts;
         c.survival = &m.survival[0][0];
         c.bins = m.bins;
+        c.crowd = crowded ? &crowds[a] : nullptr;
         for (int side = 0; side < 2; ++side) {
             c.thinned[side] = m.thinned[side];
             c.base[side] = m.base[side];
@@ -667,6 +682,7 @@ class Engine : Settlement {
             before[g] = m.executed[side][g];
             m.executed[side][g] = select(late, before[g], c.frontier[side]);
         }
+        vec reached = c.frontier[side];
         m.frontier[side] = c.frontier[side];
         m.base[side] = select(late, m.base[side] + flowed, c.reached[side]);
         for (uint32_t rest = mask_bits(late); rest; rest &= rest - 1) {
@@ -676,8 +692,10 @@ class Engine : Settlement {
                 from[g] = before[g][v];
                 after[g] = c.frontier[side][v];
             }
-            advance(s, a, side, v, from, alive(m, side, v), flowed[v], after);
+            const float line = advance(s, a, side, v, from, alive(m, a, side, v), flowed[v], after,
+                                       [&](float distance) { return whale_ahead(a, side, v, distance); });
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = after[g];
+            reached[v] = line;
             waiting[v] += c.wanted[side][v] - flowed[v];
             waiting_venues |= 1u << v;
             m.behind = true;
@@ -692,6 +710,25 @@ class Engine : Settlement {
         count[FLUSHES] += __builtin_popcount(flowing);
         record.pending_venues |= flowing;
         settle_slices(m, a, side, flowing, before, fill);
+        if (crowded && crowds[a].some[side]) execute_whales(m, a, side, flowing, reached, fill);
+    }
+
+    // Notional of a whale beyond what it has executed, up to a distance.
+    float whale_ahead(int a, int side, int v, float distance) const {
+        if (!crowded || !crowds[a].some[side]) return 0.0f;
+        const float before = crowds[a].executed[side][v];
+        return crowds[a].lump(side, v, maximum(before, distance)) - crowds[a].lump(side, v, before);
+    }
+
+    void execute_whales(const Market& m, int a, int side, uint32_t flowing, vec reached, vec fill) {
+        Crowd& c = crowds[a];
+        for (uint32_t rest = flowing & above(c.size[side], 0.0f); rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest);
+            const float before = c.executed[side][v], after = maximum(before, (float)reached[v]);
+            const float net = s.funding_cap ? fill[v] - m.paid[v] : fill[v];
+            settle_whale(a, side, v, before, after, fill[v], net);
+            c.executed[side][v] = after;
+        }
     }
 
     // Close what is bankrupt at the marks of round 0 on the venues whose deleveraging is on.
@@ -710,19 +747,20 @@ class Engine : Settlement {
             const float price = exponential((float)marked[v]);
             const float paid = m.paid[v], net = price - paid;
             if (!bankrupt_frontiers(s, a, v, side, net, executed[side], m.frontier[side][v], end)) continue;
-            const tiers survival[2] = {alive(m, LONG, v), alive(m, SHORT, v)};
+            const tiers there[2] = {survival(m, LONG, v), survival(m, SHORT, v)};
+            const Crowd* crowd = crowded ? &crowds[a] : nullptr;
             const Deleveraged d =
-                deleverage(s, a, v, side, price, net, executed, survival, first_of_list(a, v), end);
+                deleverage(s, a, v, side, price, net, executed, there, crowd, first_of_list(a, v), end);
             const float closed = tier_sum(d.notional);
             if (!(closed > 0.0f)) continue;
             for (int g = 0; g < s.n_group; ++g) m.executed[side][g][v] = end[g];
             // The losing side's groups now end at distances of their own: it is summed by group as well.
-            m.survival[side][v] = survival[side];
+            m.survival[side][v] = there[side];
             m.survival[1 - side][v] = d.survival;
             m.thinned[side] |= 1u << v;
             m.thinned[1 - side] |= 1u << v;
-            m.base[side][v] = forced_thinned(s, a, side, v, end, 1, survival[side]);
-            m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed[1 - side], 1, d.survival);
+            m.base[side][v] = executed_notional(m, a, side, v, end);
+            m.base[1 - side][v] = executed_notional(m, a, 1 - side, v, executed[1 - side]);
             book_deleveraged(a, v, side, price, paid, d);
         }
     }
@@ -734,7 +772,7 @@ class Engine : Settlement {
             const Work& w = work[a];
             const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             price[a] = exponential(marked);
-            accounts.hold(a, {marked - w.offset[LONG], marked + w.offset[SHORT]});
+            accounts.hold(a, {marked - w.watched, marked + w.watched});
         }
         accounts.look();
         uint32_t thinned = 0, halted = 0;
@@ -767,8 +805,8 @@ class Engine : Settlement {
             const int other = weight > 0.0f ? SHORT : LONG;
             float executed[MAX_GROUP];
             for (int g = 0; g < s.n_group; ++g) executed[g] = market[a].executed[other][g][v];
-            winners[a] =
-                winners_of(s, a, other, v, price[a][v], executed, alive(market[a], other, v), held[a]);
+            winners[a] = winners_of(s, a, other, v, price[a][v], executed, survival(market[a], other, v),
+                                    crowded ? &crowds[a] : nullptr, held[a]);
             const float most = tier_sum(room(s.adl_policy[v], winners[a]) * winners[a].notional);
             const float wanted = (weight > 0.0f ? weight : -weight) * need;
             if (wanted > most) share = minimum(most / wanted, share);
@@ -782,13 +820,13 @@ class Engine : Settlement {
             const int side = weight > 0.0f ? LONG : SHORT;
             const float size = weight > 0.0f ? weight : -weight;
             Market& m = market[a];
-            const Given given = give(s, a, 1 - side, v, winners[a], held[a], alive(m, 1 - side, v),
+            const Given given = give(s, a, 1 - side, v, winners[a], held[a], survival(m, 1 - side, v),
                                      size * tier_sum(x.notional), first_of_list(a, v));
             float executed[MAX_GROUP];
             for (int g = 0; g < s.n_group; ++g) executed[g] = m.executed[1 - side][g][v];
             m.survival[1 - side][v] = given.survival;
             m.thinned[1 - side] |= 1u << v;
-            m.base[1 - side][v] = forced_thinned(s, a, 1 - side, v, executed, 1, given.survival);
+            m.base[1 - side][v] = executed_notional(m, a, 1 - side, v, executed);
             book_leg(a, v, side, size, price[a][v], x, given);
         }
         if (s.adl_at_mark[v]) {
@@ -815,11 +853,18 @@ class Engine : Settlement {
         record.liquidated[a][side][v] += received;
         record.coins[a][v] += closed;
         record.adl_closed[v] += closed;
+        record.deleveraged[a][v] += closed;
         flow += received;
         closings.forgone[0][v] += paid;
         closings.needed[v] += paid;
         closings.hedged[v] += given.hedged;
         closings.add({now, a, v, sign * closed, sign * received});
+    }
+
+    // Notional executed up to the frontiers `executed` of a market whose tiers are thinned, whales' with it.
+    float executed_notional(const Market& m, int a, int side, int v, const float* executed) const {
+        const float whale = crowded ? crowds[a].lump(side, v, crowds[a].executed[side][v]) : 0.0f;
+        return forced_thinned(s, a, side, v, executed, 1, alive(m, a, side, v)) + whale;
     }
 
     // Where a random start begins in the list of winners, as a share of it.
@@ -922,14 +967,12 @@ class Engine : Settlement {
         float total = 0.0f;
         for (int side = 0; side < 2; ++side) {
             const int64_t at = (int64_t)((a * 2 + side) * s.n_venue + v) * MAX_TIER;
-            tiers held = load_tiers(s.tier_notional + at);
-            for (int g = 0; g < s.n_group; ++g) {
-                const Group r = group(s, a, side, g, v);
-                held -= r.forced(r.place(m.executed[side][g][v]));
-            }
+            float executed[MAX_GROUP];
+            for (int g = 0; g < s.n_group; ++g) executed[g] = m.executed[side][g][v];
+            const tiers held = still_held(s, a, side, v, executed, crowded ? &crowds[a] : nullptr);
             const tiers entry = s.adl_entry ? load_tiers(s.adl_entry + at) : tsplat(1.0f);
             const tiers gain = maximum(side == LONG ? price - entry : entry - price, zero);
-            total += tier_sum(alive(m, side, v) * maximum(held, zero) * gain);
+            total += tier_sum(survival(m, side, v) * held * gain);
         }
         return total;
     }
@@ -953,7 +996,7 @@ class Engine : Settlement {
         float sum = cumulative[s.n_step];
         for (int a = 0; a < s.n_asset; ++a) sum += lane_sum(market[a].price) + market[a].fundamental;
         if (!(sum - sum == 0.0f)) status |= NOT_FINITE;
-        write_row(s, record, closings, cumulative, row);
+        write_row(s, record, closings, crowded ? crowds : nullptr, cumulative, row);
         return status;
     }
 };

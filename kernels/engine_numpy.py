@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels import outcome
+from kernels import crowd_numpy, outcome
 from kernels import selling_numpy as selling
 from kernels import settlement_numpy as settlement
 from kernels import trading_numpy as trading
@@ -84,7 +84,7 @@ def step(
         settlement.deleverage(scenario, state, record, deleveraging, market.halted, marks, frontier, drawn)
         if scenario.parts.account is not None:
             together = state.funds.together(deleveraging) & ~market.halted.any(axis=1)
-            settlement.deleverage_accounts(scenario, state, record, together, marks, offset, drawn)
+            settlement.deleverage_accounts(scenario, state, record, together, marks, watched, drawn)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
@@ -161,7 +161,8 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
     """Simulate paths `first` to `first + count - 1`; see `kernels.engines.run_paths`."""
     shape = scenario.shape
     path = np.arange(first, first + count, dtype=np.uint64)
-    state, record = initial(scenario, count), Record(scenario, count)
+    state = initial(scenario, count, crowd_numpy.drawn(scenario, seed, path))
+    record = Record(scenario, count)
     counters, memory = dict.fromkeys(outcome.COUNTERS, 0), Memory()
     for n in range(shape.n_step):
         volatility = overlay.volatility(scenario.arrays, n)

@@ -23,6 +23,8 @@
 #include "kernels/mechanisms/flow/arrays_fused.h"
 #include "kernels/mechanisms/funding/arrays_fused.h"
 #include "kernels/mechanisms/overlay/arrays_fused.h"
+#include "kernels/mechanisms/leverage/arrays_fused.h"
+#include "kernels/mechanisms/whale/arrays_fused.h"
 #include "kernels/mechanisms/exogenous/arrays_fused.h"
 #include "kernels/mechanisms/feed/arrays_fused.h"
 #include "kernels/mechanisms/halt/arrays_fused.h"
@@ -91,6 +93,8 @@
     FLOW_ARRAYS(X)                  \
     FUNDING_ARRAYS(X)               \
     MARGIN_RAISE_ARRAYS(X)          \
+    LEVERAGE_ARRAYS(X)              \
+    WHALE_ARRAYS(X)                 \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
     REGIMES_ARRAYS(X)               \
     BOOTSTRAP_ARRAYS(X)             \

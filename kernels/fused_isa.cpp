@@ -47,6 +47,8 @@ static inline ivec load_integers(const int32_t* table, int row) {
 #include "kernels/mechanisms/outage/step_fused.h"
 #include "kernels/mechanisms/liquidation/step_fused.h"
 #include "kernels/mechanisms/funding/step_fused.h"
+#include "kernels/mechanisms/leverage/step_fused.h"
+#include "kernels/mechanisms/whale/step_fused.h"
 #include "kernels/mechanisms/exogenous/memory_fused.h"
 #include "kernels/mechanisms/exogenous/step_fused.h"
 #include "kernels/mechanisms/cascade/step_fused.h"

@@ -29,6 +29,9 @@ CHANNELS = (
 )  # fmt: skip
 """Who sends orders into the books; `isolated`: positions with a margin of their own."""
 
+DEFAULTS = (1, 2)
+"""Single accounts that default at once, for `cover`."""
+
 USD_EXPONENT, RATIO_EXPONENT = 10, -20
 """Exponent of two of the smallest value that a histogram tells apart from zero."""
 
@@ -91,6 +94,8 @@ FIELDS = (
           "orders sent into the books in dollars at the fill, forced or induced, by who sent them"),
     Field("funding", ("venue+", "side"), "USD", USD_EXPONENT,
           "funding paid by longs to shorts, and by shorts to longs, on open positions"),
+    Field("cover", ("venue+", "defaults"), "USD", USD_EXPONENT,
+          "largest deficit of one whale, and of two: what a fund must cover if they default"),
     Field("worst_window", (), "USD", USD_EXPONENT,
           "largest forced notional in a run of steps within twelve minutes, at least one step; at the fill"),
 )
@@ -128,6 +133,7 @@ class Layout:
             "side": len(SIDES),
             "channel": len(CHANNELS),
             "horizon": len(HORIZONS),
+            "defaults": len(DEFAULTS),
         }
         sizes |= {name + "+": size + 1 for name, size in sizes.items()}
         self.shapes = {f.name: tuple(sizes[d] for d in f.dims) for f in FIELDS}

@@ -36,10 +36,12 @@ from kernels.mechanisms.feed import Feed
 from kernels.mechanisms.flow import Flow
 from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.halt import Halt
+from kernels.mechanisms.leverage import Leverage
 from kernels.mechanisms.mark import Marking
 from kernels.mechanisms.outage import Outage
 from kernels.mechanisms.overlay import MarginRaise
 from kernels.mechanisms.waterfall import Waterfall
+from kernels.mechanisms.whale import Whale
 
 MAX_GROUP = 4
 JUMP_COUNTS = 4
@@ -154,6 +156,8 @@ class Parts:
     flow: Flow | None = None
     funding: Funding | None = None
     margin_raise: MarginRaise | None = None
+    leverage: Leverage | None = None
+    whale: Whale | None = None
     stochastic_volatility: StochasticVolatility | None = None
     regimes: Regimes | None = None
     bootstrap: Bootstrap | None = None
@@ -174,6 +178,8 @@ PARTS = {
     "flow": Flow,
     "funding": Funding,
     "margin_raise": MarginRaise,
+    "leverage": Leverage,
+    "whale": Whale,
     "stochastic_volatility": StochasticVolatility,
     "regimes": Regimes,
     "bootstrap": Bootstrap,

@@ -76,10 +76,11 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None)
     changed = sold.active.copy()
     acting = np.ones(len(q), bool)
     if orders is not None:
-        sold.frozen, sold.overrun = flow.execute(orders, limit, room)
-        state.flow_waiting = orders - sold.frozen
-        sold.extra = sold.frozen.sum(axis=1)
-        changed |= (sold.frozen != 0).any(axis=(1, 3))
+        executed, overrun = flow.execute(orders, limit, room)
+        sold.frozen, sold.overrun = executed, np.asarray(overrun)
+        state.flow_waiting = orders - executed
+        sold.extra = executed.sum(axis=1)
+        changed |= (executed != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
             new = answer(scenario, state, sold, acting, depth, watched, marks, number)
@@ -101,9 +102,12 @@ def triggered(arrays, state, sold):
     path, asset = np.nonzero(new)
     base = np.zeros(state.frontier.shape)
     base[path, asset] = liquidation.executed_total(
-        arrays, asset, state.executed[path, asset], state.survival[path, asset]
+        arrays, asset, state.executed[path, asset], state.survival[path, asset],
+        state.crowd_at((path, asset)),
+    )  # fmt: skip
+    wanted = liquidation.forced_total(
+        arrays, asset, state.frontier[path, asset], state.survival[path, asset], state.crowd_at((path, asset))
     )
-    wanted = liquidation.forced_total(arrays, asset, state.frontier[path, asset], state.survival[path, asset])
     some = (wanted > base[path, asset]).any(axis=(1, 2))
     # Frontiers that pass nobody are executed as they stand.
     state.executed[path[~some], asset[~some]] = state.frontier[path[~some], asset[~some]][:, :, None, :]
@@ -139,11 +143,13 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> N
     extra = sold.extra[at]
     late = ~sold.active[at]
     woken = path[late], asset[late]
-    base[woken] = liquidation.executed_total(arrays, woken[1], state.executed[woken], state.survival[woken])
+    base[woken] = liquidation.executed_total(
+        arrays, woken[1], state.executed[woken], state.survival[woken], state.crowd_at(woken)
+    )
     end = cascade.run(
         arrays, asset, marks, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
         np.maximum(sold.limit[at] - by_side(extra, 1), 0.0), state.survival[at], offset[at], extra,
-        None if opening else sold.flow[at],
+        None if opening else sold.flow[at], state.crowd_at(at),
     )  # fmt: skip
     sold.active[at] = True
     sold.q[at], sold.fundamental[at] = end.q, end.fundamental

@@ -5,7 +5,8 @@
 
 class Settlement {
    protected:
-    explicit Settlement(const PackedScenario& scenario) : s(scenario), funds(scenario) {
+    explicit Settlement(const PackedScenario& scenario)
+        : s(scenario), funds(scenario), crowded(scenario.leverage_own || scenario.whale_chance) {
         if (funds.split) pots = new Pot[s.n_asset]();
     }
     ~Settlement() { delete[] pots; }
@@ -24,9 +25,14 @@ class Settlement {
     // Where the losses and the gains of a market wait for the end of the step.
     quad* pending_of(int a, int v) { return funds.split >> v & 1 ? pots[a].pending[v] : record.pending[v]; }
     quad& gain_of(int a, int v) { return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v]; }
+    const bool crowded;  // paths differ in who of the tables is there
+    Crowd crowds[MAX_ASSET];
 
-    tiers alive(const Market& m, int side, int v) const {
+    tiers survival(const Market& m, int side, int v) const {
         return m.thinned[side] >> v & 1 ? m.survival[side][v] : tsplat(1.0f);
+    }
+    tiers alive(const Market& m, int a, int side, int v) const {
+        return crowded ? crowds[a].scale[side][v] * survival(m, side, v) : survival(m, side, v);
     }
 
     // Losses of the slices between the frontiers `before` and now.
@@ -53,13 +59,13 @@ class Settlement {
         vec from, until;
         locate(start, bin, from);
         locate(end, last, until);
-        const vec due = load(s.fee_rate, 0) * fill;
+        const vec due = load(s.fee_rate, 0) * fill, scale = crowded ? crowds[a].scale[side] : splat(1.0f);
         while (lanes) {
             const ivec more = last > bin;
             const vec to = select(more, splat(1.0f), until);
             for (uint32_t rest = lanes; rest; rest &= rest - 1) {
                 const int v = __builtin_ctz(rest);
-                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], net[v], due[v], groups);
+                settle_part(a, side, v, bin[v], from[v], to[v], fill[v], net[v], due[v], scale[v], groups);
             }
             lanes &= mask_bits(more);
             bin = bin + 1;
@@ -69,11 +75,11 @@ class Settlement {
 
     // price: the fill; net: what is left of it after funding paid
     void settle_part(int a, int side, int v, int bin, float from, float to, float price, float net, float due,
-                     iquad groups) {
+                     float scale, iquad groups) {
         const int market = (a * 2 + side) * s.n_venue + v;
         const float* line = s.slices + ((int64_t)market * N_EDGE + bin) * SLICE_LINE;
         const Slices r = slices_in_bin(line, groups, load_iquad(s.group_whole + market * MAX_GROUP), from, to,
-                                       consumed(net, side));
+                                       consumed(net, side), scale);
         const FeesOfGroups f = fees(r, due, load_quad(s.group_keep + market * MAX_GROUP));
         gain_of(a, v) += f.fee + f.surplus;
         quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
@@ -99,6 +105,21 @@ class Settlement {
             if (held[t] > 0.0f) pending[t] += held[t] / total * amount;
     }
 
+    // Losses of what whales of a market sold between two distances; the same fees as for others.
+    void settle_whale(int a, int side, int v, float before, float after, float price, float net) {
+        Crowd& c = crowds[a];
+        const float notional = c.lump(side, v, after) - c.lump(side, v, before);
+        if (!(notional > 0.0f)) return;
+        const float loss = consumed(net, side), margin = c.margin[side][v];
+        const float deficit = notional * maximum(loss - margin, 0.0f), lost = notional * loss - deficit;
+        const float available = maximum(notional * margin - lost, 0.0f);
+        const float fee = minimum(s.fee_rate[v] * price * notional, available);
+        const float surplus = s.surplus_share[v] * (available - fee);
+        pending_of(a, v)[c.tier[side][v]] += quad{lost, fee, notional * price, deficit};
+        gain_of(a, v)[0] += fee + surplus;
+        c.deficit[side][v] += deficit;
+    }
+
     // The same for one group of a market whose tiers auto-deleveraging has thinned.
     void settle_slice(const Market& m, int a, int side, int g, int v, vec before, vec fill) {
         const float start = before[v], end = m.executed[side][g][v], price = fill[v];
@@ -109,8 +130,8 @@ class Settlement {
         const Span x = span(start, end);
         float from = x.from;
         for (int bin = x.bin; bin <= x.last; ++bin, from = 0.0f) {
-            const tiers alive = load_tiers(held + bin * MAX_TIER) * m.survival[side][v];
-            const Slice slice = slice_in_bin(r, alive, bin, from, bin == x.last ? x.until : 1.0f, net);
+            const tiers left = load_tiers(held + bin * MAX_TIER) * alive(m, a, side, v);
+            const Slice slice = slice_in_bin(r, left, bin, from, bin == x.last ? x.until : 1.0f, net);
             const Fees f = fees(s, v, slice, price, r.partial);
             for (int t = 0; t < s.n_tier; ++t)
                 pending_of(a, v)[t] +=

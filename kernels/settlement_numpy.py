@@ -10,6 +10,7 @@ from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.waterfall import funds_numpy as waterfall_funds
 from kernels.mechanisms.waterfall import step_numpy as waterfall
+from kernels.mechanisms.whale import step_numpy as whale
 
 
 def deleverage(scenario, state, record, on, halted, marks, frontier, drawn) -> None:
@@ -32,7 +33,7 @@ def close(scenario, state, record, path, asset, venue, marks, frontier, drawn) -
     side, closed = adl.close(
         scenario.arrays, part, asset, venue, marked, state.executed[path, asset, :, :, venue],
         frontier[path, asset, :, venue], state.survival[path, asset, :, venue], first,
-        state.paid[path, asset, venue],
+        state.paid[path, asset, venue], state.crowd_at((path, asset, slice(None), venue)),
     )  # fmt: skip
     state.executed[path, asset, side, :, venue] = closed.executed
     state.survival[path, asset, 1 - side, venue] = closed.survival
@@ -50,8 +51,9 @@ def deleverage_accounts(scenario, state, record, on, marks, offset, drawn) -> No
     end = np.where(on[:, None], bankrupt_accounts.bankrupt(part, price, start, frontier), start)
     for slot, path, venue in list(bankrupt_accounts.due(part, start, end)):
         closed = bankrupt_accounts.close(
-            scenario, slot, path, venue, price, start, end, state.executed, state.survival, drawn
-        )
+            scenario, slot, path, venue, price, start, end, state.executed, state.survival, drawn,
+            state.crowd,
+        )  # fmt: skip
         state.account_executed[path, slot, venue] = closed.executed[path, venue]
         for leg in closed.legs:
             state.survival[path, leg.asset, 1 - leg.side, venue] = leg.survival
@@ -66,17 +68,27 @@ def execute(scenario, state, record, counters, sold, fill, marks) -> None:
     arrays = scenario.arrays
     p, a, side, venue = np.nonzero(sold.flow > 0)
     counters["flushes"] += len(p)
-    survival = state.survival[p, a, side, venue]
+    at = p, a, side, venue
+    survival, crowd = state.survival[at], state.crowd_at(at)
+    if crowd is not None:
+        survival = survival * crowd.scale[:, None]
+        ends = np.maximum(crowd.executed, state.frontier[at])
     before = state.executed[p, a, side, :, venue]
     after = np.maximum(before, state.frontier[p, a, side, venue][:, None])
     flow, wanted = sold.flow[p, a, side, venue], sold.wanted[p, a, side, venue]
     late = np.nonzero(flow < wanted)[0]
     if len(late):
-        after[late] = liquidation.advance(
-            arrays, a[late], side[late], venue[late], before[late], after[late], survival[late], flow[late]
-        )
+        after[late], line = liquidation.advance(
+            arrays, a[late], side[late], venue[late], before[late], after[late], survival[late], flow[late],
+            None if crowd is None else crowd.at(late),
+        )  # fmt: skip
+        if crowd is not None:
+            ends[late] = np.maximum(crowd.executed[late], line)
     price, paid = fill[p, a, venue], state.paid[p, a, venue]
     settle_slices(scenario, record, p, a, side, venue, before, after, survival, price, paid)
+    if crowd is not None:
+        settle_whales(scenario, record, at, crowd, ends, price, paid)
+        state.crowd.executed[at] = ends
     # Markets of an asset with a cascade where nobody was in the way: executed as they stand.
     idle = (sold.flow == 0) & (sold.wanted == 0) & sold.active[:, :, None, None]
     reached = np.maximum(state.executed, state.frontier[:, :, :, None])
@@ -120,7 +132,9 @@ def settle(scenario, state, record, n, price) -> None:
     funds, deficits = state.funds, record.pending
     paid = funds.settle(
         deficits, record.income, scenario.arrays.index_weight, state.price,
-        lambda: waterfall_funds.profits(scenario, funds, state.executed, state.survival, price),
+        lambda: waterfall_funds.profits(
+            scenario, funds, state.executed, state.survival, price, state.crowd
+        ),
     )  # fmt: skip
     record.funds(*paid, (n + 1) * scenario.shape.dt_seconds / 60, funds.spent.any(axis=1))
 
@@ -129,7 +143,27 @@ def end(scenario, state, record) -> None:
     """Settle what is still owed when the run ends."""
     funds = state.funds
     socialised, bad_debt = funds.end(
-        lambda: waterfall_funds.profits(scenario, funds, state.executed, state.survival, state.price)
+        lambda: waterfall_funds.profits(
+            scenario, funds, state.executed, state.survival, state.price, state.crowd
+        )
     )
     record.loss["socialised"] += socialised
     record.loss["bad_debt"] += bad_debt
+
+
+def settle_whales(scenario, record, at, crowd, ends, price, paid) -> None:
+    """Losses and fees of what whales sold in the step; at: path, asset, side, venue, crowd and ends: [n]."""
+    notional = crowd.lump(ends) - crowd.lump(crowd.executed)
+    some = np.nonzero(notional > 0)[0]
+    if len(some) == 0:
+        return
+    path, asset, side, venue = (x[some] for x in at)
+    crowd, notional, price, net = crowd.at(some), notional[some], price[some], (price - paid)[some]
+    lost, deficit, left = whale.losses(side, crowd.margin, notional, net)
+    whole = np.zeros((len(some), 1), bool)
+    amounts = notional[:, None, None], left[:, None, None]
+    fee, surplus = (x[:, 0, 0] for x in waterfall.fees(scenario.arrays, venue, *amounts, price, whole))
+    tier = np.eye(scenario.shape.n_tier)[crowd.tier]
+    sums = (x[:, None] * tier for x in (notional, lost, deficit, fee, surplus))
+    record.forced(path, asset, side, venue, price, *sums)
+    np.add.at(record.whale_deficit, (path, asset, side, venue), deficit)

@@ -36,3 +36,13 @@ ADL_START = 30
 
 OUTAGE = 40
 """One word per venue: whether it fails in the step, or is up again."""
+
+LEVERAGE = 50
+"""One word per venue, at step 0: its own factor on what can be forced."""
+
+LEVERAGE_COMMON = 51
+"""One word, at step 0: the factor that all venues share."""
+
+WHALE = 52
+"""Four words per market and side, sixteen venues to an asset and side, at step 0: whether there is a whale,
+its size, its leverage, and one to spare."""

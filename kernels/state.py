@@ -14,6 +14,7 @@ from kernels.mechanisms.halt.step_numpy import Breakers
 from kernels.mechanisms.outage import step_numpy as outage
 from kernels.mechanisms.outage.step_numpy import Failures
 from kernels.mechanisms.waterfall.funds_numpy import Funds
+from kernels.mechanisms.whale.step_numpy import Crowd
 from kernels.scenario import Scenario
 
 
@@ -52,6 +53,9 @@ class PathState:
     # frozen flows, where there are any
     flow_waiting: np.ndarray  # ordered in earlier steps, net purchases, USD [path, source, asset, venue]
 
+    # who of the tables is there, where paths differ in that
+    crowd: Crowd | None
+
     # funding, where there is any
     paid: np.ndarray  # by a start dollar of longs since the start [path, asset, venue]
 
@@ -61,8 +65,12 @@ class PathState:
     # status
     status: np.ndarray  # bits of kernels.outcome, uint32 [path]
 
+    def crowd_at(self, index) -> Crowd | None:
+        """The crowd of some paths and assets."""
+        return None if self.crowd is None else self.crowd.at(index)
 
-def initial(scenario: Scenario, n_path: int) -> PathState:
+
+def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> PathState:
     """Paths at the start: prices at one, books at rest, calm memory, funds full."""
     shape, arrays = scenario.shape, scenario.arrays
     market = (n_path, shape.n_asset, shape.n_venue)
@@ -86,6 +94,7 @@ def initial(scenario: Scenario, n_path: int) -> PathState:
         account_frontier=np.zeros(accounts),
         account_executed=np.zeros(accounts),
         flow_waiting=np.zeros((n_path, n_source, *market[1:])),
+        crowd=crowd,
         paid=np.zeros(market),
         funds=Funds(scenario, n_path),
         status=np.zeros(n_path, np.uint32),

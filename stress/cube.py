@@ -16,7 +16,7 @@ import xarray as xr
 import yaml
 
 from kernels.mechanisms.adl import HORIZONS
-from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, SIDES, STATUS
+from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, DEFAULTS, SIDES, STATUS
 from kernels.scenario import Scenario, ScenarioShape
 from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
 from stress.measures.distribution import NOTHING, Distribution, distribution
@@ -74,6 +74,7 @@ def coordinates(shape: ScenarioShape, levels: Sequence[float]) -> dict[str, Any]
         "threshold": np.array(THRESHOLDS),
         "n_exhausted": np.arange(1, shape.n_venue + 1),
         "rank": np.arange(1, N_WORST + 1),
+        "defaults": list(DEFAULTS),
         "path_status": ["ok", *(word for word, _ in STATUS.values())],
         "counter": list(COUNTERS),
     }

@@ -25,6 +25,7 @@ from kernels.scenario import (
 from stress.compile import (
     accounts,
     books,
+    crowds,
     exits,
     exogenous,
     flows,
@@ -75,7 +76,7 @@ def compile_config(config: RunConfig) -> Scenario:
         shape.n_asset, CONTINUITY if config.run.monitoring == "continuous" else 0.0
     )
     parts = processes.parts(config) | flows.parts(config, shape) | funding.parts(config, shape)
-    parts |= margin_raises.parts(config, shape)
+    parts |= margin_raises.parts(config, shape) | crowds.parts(config, shape, arrays)
     if config.dynamics.kind == "bootstrap":
         found, parts["bootstrap"] = history.compiled(config)
         arrays |= found

@@ -21,6 +21,7 @@ from stress.config.base import (
 )
 from stress.config.book import BookOverride
 from stress.config.positions import Brackets, Positions
+from stress.config.whale import Whales
 
 MOST_CLASSES = 4
 """Maintenance classes of a market; a ladder takes the place of one."""
@@ -79,5 +80,7 @@ class Market(Strict):
     """A file that says who holds what, in place of `mix`."""
     mark: Mark | None = None
     """Its mark price, where that is not made like the others of its venue."""
+    whales: Whales | None = None
+    """Single holders large enough to matter; the venue's by default."""
     book: BookOverride | None = None
     """What is different about its order book."""

@@ -25,6 +25,7 @@ from stress.config.base import (
     Truth,
 )
 from stress.config.market import Mark, Market
+from stress.config.whale import LeverageUncertainty, Whales
 
 
 class Rung(Strict):
@@ -179,6 +180,10 @@ class Venue(Strict):
     market_makers: MarketMakers = MarketMakers()
     mix: Text | None = None
     """Leverage mix of its markets, a name in `mixes`."""
+    leverage_uncertainty: LeverageUncertainty | None = None
+    """How unsure its leverage mixes are; none by default."""
+    whales: Whales | None = None
+    """Single holders large enough to matter, in each of its markets; none by default."""
     markets: dict[str, Market]
     """Its markets, by asset."""
     accounts: dict[str, AnyAccounts] = Field(default={}, max_length=16)

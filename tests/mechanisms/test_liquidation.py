@@ -171,7 +171,7 @@ def test_advance_executes_what_was_asked(frontier, behind, share, side):
 
     before, most = done(executed), done(np.full((1, 2), frontier))
     target = share * (most - before)
-    after = advance(
+    after, _ = advance(
         arrays, zero, zero + side, zero, executed, np.array([frontier]), survival, np.array([target])
     )
     assert done(after) - before == pytest.approx(target, abs=1.0)

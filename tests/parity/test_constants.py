@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import outcome, packing, scenario, sites
-from kernels.mechanisms import account, adl, book, cascade, flow, liquidation, waterfall
+from kernels.mechanisms import account, adl, book, cascade, flow, funding, liquidation, waterfall, whale
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.parts import histogram, table
 from kernels.parts.philox import philox_numpy
@@ -48,7 +48,9 @@ SHARED = {
     "PHILOX_W0": philox_numpy.WEYL[0], "PHILOX_W1": philox_numpy.WEYL[1],
     "STRESSED": record_numpy.STRESSED, "N_COMPONENT": len(outcome.COMPONENTS),
     "N_CHANNEL": len(outcome.CHANNELS), "MAX_SLOT": account.MAX_SLOT, "MAX_PASS": account.MAX_PASS,
-    "MAX_SOURCE": flow.MAX_SOURCE, "LATER": account.LATER, "N_COUNTER": len(outcome.COUNTERS),
+    "MAX_SOURCE": flow.MAX_SOURCE, "MOST_CHARGED": funding.MOST_CHARGED, "BAND": whale.BAND,
+    "SITE_LEVERAGE": sites.LEVERAGE, "SITE_LEVERAGE_COMMON": sites.LEVERAGE_COMMON,
+    "SITE_WHALE": sites.WHALE, "LATER": account.LATER, "N_COUNTER": len(outcome.COUNTERS),
     "EXHAUSTED": outcome.EXHAUSTED, "UNCONVERGED": outcome.UNCONVERGED,
     "IDENTITY_BROKEN": outcome.IDENTITY_BROKEN, "NOT_FINITE": outcome.NOT_FINITE,
 }  # fmt: skip

@@ -39,6 +39,13 @@ def account(venue, name, text, leverage="1x-3x: 65%, 3x-5x: 25%, 5x-10x: 8%, 10x
 
 
 MEDIANS = [f"venues.{v}.mark={{kind: median, basis_half_life: 90s}}" for v in ("alpha", "beta")]
+WHALES = [
+    "venues.alpha.whales={chance: 50%, size: {kind: lognormal, median: 3%, deviation: 80%}, "
+    "lowest_leverage: 3x, highest_leverage: 30x}",
+    "venues.beta.markets.ETH.whales={chance: 90%, side: long, "
+    "size: {kind: pareto, least: 2%, exponent: 1.3}, largest: 30%, "
+    "lowest_leverage: 5x, highest_leverage: 15x}",
+]
 NO_LADDER = ["venues.beta.liquidation.ladder=[]"]
 BOOKS_AS_SET = ["venues.alpha.markets.ETH.book={withdrawal: {floor: 3%}}"]
 
@@ -290,6 +297,15 @@ VARIANTS = {
         "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -5%}, "
         "{kind: margin, at: 5m, factor: 3, venues: [alpha]}, {kind: margin, at: 9m, amount: 1%}]",
     ],
+    "uncertain leverage": [
+        "venues.alpha.leverage_uncertainty={own: 40%, common: 30%}",
+        "venues.beta.leverage_uncertainty={common: 60%}",
+    ],
+    "uncertain leverage, queue": [
+        "venues.alpha.leverage_uncertainty={own: 80%}", *policy("queue"), *POOR, *SLOW,
+    ],
+    "whales": [*WHALES],
+    "whales, pro rata": [*WHALES, *policy("pro_rata"), *POOR, *SLOW],
     "a market maker defaults": [
         "overlays=[{kind: market_maker_default, at: 3m, over: 10m, share: 60%, "
         "inventory: {BTC: $200M, ETH: -$60M}}]", *SLOW,

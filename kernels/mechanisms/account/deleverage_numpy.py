@@ -50,12 +50,13 @@ def bankrupt(part, price, executed, frontier):
     return np.where((part.legs != 0).any(axis=1), end, executed)
 
 
-def close(scenario, slot, path, venue, price, start, end, positions, survival, first):
+def close(scenario, slot, path, venue, price, start, end, positions, survival, first, crowd=None):
     """Close the bankrupt accounts of a slot, as many as the scarcest leg finds winners for, Eq. (11).
 
     path, venue: [n]; price: marks [path, asset, venue]; start, end: distances [path, slot, venue]
     positions  : executed frontiers of isolated ones [path, asset, side, group, venue]
     survival   : [path, asset, side, venue, tier]; first: see adl.close [path, asset], or None
+    crowd      : Crowd [path, asset, side, venue], or None
     """
     arrays, part, winning = scenario.arrays, scenario.parts.account, scenario.parts.adl
     found, share = {}, np.ones(len(path))
@@ -70,6 +71,7 @@ def close(scenario, slot, path, venue, price, start, end, positions, survival, f
         winners, held = adl.winners_of(
             arrays, winning, asset, 1 - side, venue, price[path, a, venue],
             positions[path, a, 1 - side, :, venue], thinned,
+            None if crowd is None else crowd.at((path, asset, 1 - side, venue)),
         )  # fmt: skip
         most, wanted = (room(policy, winners) * winners.notional).sum(axis=1), np.abs(weight) * need
         share = np.where(wanted > most, np.minimum(share, most / np.where(wanted > 0, wanted, 1.0)), share)

@@ -30,15 +30,23 @@ static inline bool bankrupt_frontiers(const PackedScenario& s, int asset, int ve
     return some;
 }
 
-// Winners of one side at a mark, and what all of that side still hold.
-static inline Winners winners_of(const PackedScenario& s, int asset, int side, int venue, float price,
-                                 const float* executed, tiers survival, tiers& held) {
-    held = load_tiers(s.tier_notional + (int64_t)((asset * 2 + side) * s.n_venue + venue) * MAX_TIER);
+// What all of a side but whales still hold, before thinning.
+static inline tiers still_held(const PackedScenario& s, int asset, int side, int venue, const float* executed,
+                               const Crowd* crowd) {
+    tiers held = load_tiers(s.tier_notional + (int64_t)((asset * 2 + side) * s.n_venue + venue) * MAX_TIER);
+    const float scale = crowd ? (float)crowd->scale[side][venue] : 1.0f;
+    if (crowd) held = crowd->whole[side][venue] * held;
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, side, g, venue);
-        held -= r.forced(r.place(executed[g]));
+        held -= scale * r.forced(r.place(executed[g]));
     }
-    held = maximum(held, tsplat(0.0f));
+    return maximum(held, tsplat(0.0f));
+}
+
+// Winners of one side at a mark, and what all of that side still hold.
+static inline Winners winners_of(const PackedScenario& s, int asset, int side, int venue, float price,
+                                 const float* executed, tiers survival, const Crowd* crowd, tiers& held) {
+    held = still_held(s, asset, side, venue, executed, crowd);
     return standing(s, asset, side, venue, price, survival * held, survival);
 }
 
@@ -73,25 +81,27 @@ static inline float profit_left(const PackedScenario& s, int asset, int side, in
 // side; `end` comes back lower where the winners do not suffice. `first`: where a random start begins.
 static inline Deleveraged deleverage(const PackedScenario& s, int asset, int venue, int side, float price,
                                      float net, const float executed[2][MAX_GROUP], const tiers survival[2],
-                                     float first, float* end) {
+                                     const Crowd* crowd, float first, float* end) {
     const float* start = executed[side];
     tiers held;
+    const tiers alive = crowd ? crowd->scale[side][venue] * survival[side] : survival[side];
     const tiers thinned = survival[1 - side];
-    const Winners winners = winners_of(s, asset, 1 - side, venue, price, executed[1 - side], thinned, held);
+    const Winners winners =
+        winners_of(s, asset, 1 - side, venue, price, executed[1 - side], thinned, crowd, held);
     const float most = tier_sum(room(s.adl_policy[venue], winners) * winners.notional);
 
     Deleveraged d;
-    d.notional = bankrupt_notional(s, asset, side, venue, start, end, survival[side]);
+    d.notional = bankrupt_notional(s, asset, side, venue, start, end, alive);
     if (tier_sum(d.notional) > most) {
-        advance(s, asset, side, venue, start, survival[side], most, end);
-        d.notional = bankrupt_notional(s, asset, side, venue, start, end, survival[side]);
+        advance(s, asset, side, venue, start, alive, most, end, [](float) { return 0.0f; });
+        d.notional = bankrupt_notional(s, asset, side, venue, start, end, alive);
     }
     d.margin = tsplat(0.0f);
     for (int g = 0; g < s.n_group; ++g) {
         const Group r = group(s, asset, side, g, venue);
         d.margin += r.amounts(r.place(end[g])).margin - r.amounts(r.place(start[g])).margin;
     }
-    d.margin = d.margin * survival[side];
+    d.margin = d.margin * alive;
     d.deficit = maximum(consumed(net, side) * d.notional - d.margin, tsplat(0.0f));
     const float need = minimum(tier_sum(d.notional), most);
     const Given given = give(s, asset, 1 - side, venue, winners, held, thinned, need, first);

@@ -47,13 +47,14 @@ class Closed:
     survival: np.ndarray  # of the winners afterwards [n, tier]
 
 
-def close(arrays, part, asset, venue, mark, executed, frontier, survival, first, paid=0.0):
+def close(arrays, part, asset, venue, mark, executed, frontier, survival, first, paid=0.0, crowd=None):
     """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(9).
 
     asset, venue: [n]; mark: log mark price [n]
     executed    : [n, side, group]; frontier: [n, side]; survival: [n, side, tier]
     first       : where in the list of winners a `random_start` begins, as a share of it [n]
     paid        : funding paid by a start dollar of longs [n]
+    crowd       : Crowd of these markets [n, side]; None: all are as in the tables. Whales are left alone
     returns     : the losing side [n], Closed
     """
     row = np.arange(len(asset))
@@ -70,29 +71,34 @@ def close(arrays, part, asset, venue, mark, executed, frontier, survival, first,
     end = np.where(arrays.group_partial[pick], start, end)
 
     thinned = survival[row, 1 - side]
-    winners, held = winners_of(arrays, part, asset, 1 - side, venue, price, executed[row, 1 - side], thinned)
+    others = None if crowd is None else crowd.at((row, 1 - side))
+    winners, held = winners_of(
+        arrays, part, asset, 1 - side, venue, price, executed[row, 1 - side], thinned, others
+    )
     policy = arrays.adl_policy[venue]
     most = (room(policy, winners) * winners.notional).sum(axis=1)
-    alive = survival[row, side][:, None, :]
+    alive = survival[row, side]
+    if crowd is not None:
+        alive = alive * crowd.scale[row, side][:, None]
 
     def bankrupt_notional(end):
         below = forced_below(arrays, asset, side, venue, end) - forced_below(
             arrays, asset, side, venue, start
         )
-        return below * alive
+        return below * alive[:, None, :]
 
     need = bankrupt_notional(end).sum(axis=(1, 2))
     short_of_winners = need > most
     if short_of_winners.any():
         at = np.nonzero(short_of_winners)[0]
-        cut = advance(
+        cut, _ = advance(
             arrays, asset[at], side[at], venue[at], start[at], end[at],
-            survival[at, side[at]], most[at],
+            alive[at], most[at],
         )  # fmt: skip
         end[at] = cut
     notional = bankrupt_notional(end).sum(axis=1)
     margin = margin_below(arrays, asset, side, venue, end) - margin_below(arrays, asset, side, venue, start)
-    margin = (margin * alive).sum(axis=1)
+    margin = (margin * alive[:, None, :]).sum(axis=1)
     deficit = np.maximum(consumed(net, side)[:, None] * notional - margin, 0.0)
     need = np.minimum(notional.sum(axis=1), most)
     taken, hedged, left = give(arrays, part, asset, 1 - side, venue, winners, held, thinned, need, first)
@@ -112,15 +118,23 @@ def profit_left(part, asset, side, venue, taken, loss):
     return (taken * np.maximum(gain, 0.0)).sum(axis=1)
 
 
-def winners_of(arrays, part, asset, side, venue, price, executed, survival):
+def winners_of(arrays, part, asset, side, venue, price, executed, survival, crowd=None):
     """Winners of one side at a mark, and what all of that side still hold, Eq. (3).
 
-    asset, side, venue, price: [n]; executed: [n, group]; survival: [n, tier]
+    asset, side, venue, price: [n]; executed: [n, group]; survival: [n, tier]; crowd: Crowd [n], or None
     returns: Winners, USD before thinning [n, tier]
     """
-    gone = forced_below(arrays, asset, side, venue, executed).sum(axis=1)
-    held = np.maximum(arrays.tier_notional[asset, side, venue] - gone, 0.0)
+    held = still_held(arrays, asset, side, venue, executed, crowd)
     return standing(part, asset, side, venue, price, survival * held, survival), held
+
+
+def still_held(arrays, asset, side, venue, executed, crowd):
+    """What all of a side but whales still hold, before thinning: USD [n, tier]; all as above."""
+    held = arrays.tier_notional[asset, side, venue]
+    gone = forced_below(arrays, asset, side, venue, executed).sum(axis=1)
+    if crowd is not None:
+        held, gone = crowd.whole[:, None] * held, crowd.scale[:, None] * gone
+    return np.maximum(held - gone, 0.0)
 
 
 def give(arrays, part, asset, side, venue, winners, held, survival, need, first):

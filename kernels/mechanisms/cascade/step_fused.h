@@ -22,6 +22,7 @@ struct Cascade {
     uint32_t thinned[2];    // lanes whose tiers auto-deleveraging has thinned
     const tiers* survival;  // [side][lane]
     Bins* bins;             // [side]
+    const Crowd* crowd;     // null where all are as in the tables
     const Book* book;
     const Marks* marks;
 
@@ -35,12 +36,16 @@ struct Cascade {
 };
 
 static inline vec forced_now(const PackedScenario& s, Cascade& c, int side) {
-    vec total = forced_total(s, c.asset, side, c.frontier[side], c.bins[side]);
+    const vec* scale = c.crowd ? &c.crowd->scale[side] : nullptr;
+    vec total = forced_total(s, c.asset, side, c.frontier[side], c.bins[side], scale);
     for (uint32_t m = c.thinned[side]; m; m &= m - 1) {
         const int lane = __builtin_ctz(m);
         const float reached = c.frontier[side][lane];
-        total[lane] = forced_thinned(s, c.asset, side, lane, &reached, 0, c.survival[side * LANES + lane]);
+        const float factor = scale ? (float)(*scale)[lane] : 1.0f;
+        const tiers alive = factor * c.survival[side * LANES + lane];
+        total[lane] = forced_thinned(s, c.asset, side, lane, &reached, 0, alive);
     }
+    if (c.crowd && c.crowd->some[side]) total = total + c.crowd->lump(side, c.frontier[side]);
     return total;
 }
 
@@ -127,9 +132,13 @@ static inline bool jump(const PackedScenario& s, Cascade& c, int side, vec displ
     const vec moved = least_displacement(c, displaced, q, sign);
     const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, s.n_venue));
     // Marks short of a frontier come up to it only on the way: it is taken to stay.
-    const vec frontier = c.frontier[side], end = c.bins[side].end;
+    const vec frontier = c.frontier[side];
+    const bool whales = c.crowd && c.crowd->some[side];
+    const vec bin_end = c.bins[side].end;
+    const vec end = whales ? c.crowd->bin_end(side, frontier, bin_end) : bin_end;
     const vec far = select(distances(c, side, marked) < frontier, frontier, reached);
-    const vec total = forced_in_bins(c.bins[side], far);
+    vec total = forced_in_bins(c.bins[side], far);
+    if (whales) total = total + c.crowd->lump(side, frontier);
     const vec rest = minimum(maximum(total - c.base[side], zero), c.limit[side]) - ahead;
 
     const ivec overtakes = rest < -SLACK * total;

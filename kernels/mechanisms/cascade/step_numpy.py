@@ -37,10 +37,11 @@ class Cascade:
 class Rounds:
     """What the rounds of n assets start from, and how flow moves their marks, Eqs. (1)-(3)."""
 
-    def __init__(self, arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra):
+    def __init__(self, arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd):
         self.arrays, self.asset, self.marks = arrays, asset, marks
         self.fundamental, self.q, self.depth = fundamental, q, depth
         self.base, self.survival, self.offset, self.extra = base, survival, offset, extra
+        self.crowd = crowd
         self.alpha, self.band = arrays.alpha[asset], arrays.band[asset]
         self.permanent = arrays.permanent[asset]
         self.thinned = (survival != 1).any(axis=(1, 2, 3))
@@ -63,8 +64,11 @@ class Rounds:
 
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
-        total = forced_total(self.arrays, self.asset[at], frontier, self.survival[at])
+        total = forced_total(self.arrays, self.asset[at], frontier, self.survival[at], self.crowd_at(at))
         return np.maximum(total - self.base[at], 0.0)
+
+    def crowd_at(self, at):
+        return None if self.crowd is None else self.crowd.at(at)
 
     def jump(self, at, flow, frontier, previous, limit):
         """How far along the flow of the next round nothing overtakes what it forces, Eqs. (5)-(7).
@@ -86,10 +90,10 @@ class Rounds:
         reached = np.maximum(far_distance, frontier)
         # Marks short of a frontier come up to it only on the way: it is taken to stay.
         far = np.where(self.reach(at, flow) < frontier, frontier, reached)
-        far_total = along_bin(self.arrays, self.asset[at], frontier, far)
+        far_total = along_bin(self.arrays, self.asset[at], frontier, far, self.crowd_at(at))
         rest = np.minimum(np.maximum(far_total - self.base[at], 0.0), limit) - ahead
 
-        overtakes, end = rest < -SLACK * far_total, bin_end(frontier)
+        overtakes, end = rest < -SLACK * far_total, bin_end(frontier, self.crowd_at(at))
         within = np.where(overtakes, following / np.where(overtakes, following - rest, 1.0), 1.0)
         leaves = far > end
         inside = np.where(leaves, (end - frontier) / np.where(leaves, far - frontier, 1.0), 1.0)
@@ -113,7 +117,20 @@ class Rounds:
 
 
 def run(
-    arrays, asset, marks, fundamental, q, depth, frontier, base, limit, survival, offset, extra, flow=None
+    arrays,
+    asset,
+    marks,
+    fundamental,
+    q,
+    depth,
+    frontier,
+    base,
+    limit,
+    survival,
+    offset,
+    extra,
+    flow=None,
+    crowd=None,
 ):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
@@ -124,10 +141,11 @@ def run(
     limit      : [n, side, venue], most that can execute in this step, USD
     survival   : [n, side, venue, tier]; offset: [n, side, venue], distance added to the marks'
     extra      : [n, venue], net purchases of others in this step, USD
+    crowd      : Crowd of these rows; None: all are as in the tables
     flow       : [n, side, venue], executed before `extra` came, where the rounds go on; None: they begin
     """
     n = len(asset)
-    rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra)
+    rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd)
     end = Cascade(
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),

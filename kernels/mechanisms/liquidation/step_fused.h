@@ -96,8 +96,9 @@ static inline Bins no_bins(int n_venue) {
     return {splat(0.0f), splat(0.0f), select(LANE < n_venue, splat(0.0f), splat(1e30f))};
 }
 
+// `scale`: factor on the tables' notional; null where there is none.
 static inline void read_bins(const PackedScenario& s, int asset, int side, vec reached, Bins& bins,
-                             uint32_t lanes) {
+                             uint32_t lanes, const vec* scale) {
     const float* table = s.forced_lines + (int64_t)(asset * 2 + side) * s.n_venue * N_EDGE * 4;
     for (; lanes; lanes &= lanes - 1) {
         const int lane = __builtin_ctz(lanes);
@@ -106,8 +107,9 @@ static inline void read_bins(const PackedScenario& s, int asset, int side, vec r
         float fraction;
         locate(distance, bin, fraction);
         const float* line = table + (lane * N_EDGE + (distance >= LARGEST ? N_EDGE - 1 : bin)) * 4;
-        set_lane(bins.at_zero, lane, line[0]);
-        set_lane(bins.slope, lane, line[1]);
+        const float factor = scale ? (float)(*scale)[lane] : 1.0f;
+        set_lane(bins.at_zero, lane, factor * line[0]);
+        set_lane(bins.slope, lane, factor * line[1]);
         set_lane(bins.end, lane, line[2]);
     }
 }
@@ -117,9 +119,10 @@ static inline vec forced_in_bins(const Bins& bins, vec reached) {
 }
 
 // Notional of sixteen markets with thresholds up to `reached`, nobody deleveraged.
-static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins) {
+static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins,
+                               const vec* scale) {
     const uint32_t within = above(bins.end, reached);
-    if (within != ALL_LANES) read_bins(s, asset, side, reached, bins, within ^ ALL_LANES);
+    if (within != ALL_LANES) read_bins(s, asset, side, reached, bins, within ^ ALL_LANES, scale);
     return forced_in_bins(bins, reached);
 }
 
@@ -136,8 +139,10 @@ static inline float forced_thinned(const PackedScenario& s, int asset, int side,
 
 // Frontiers of one market as far as `target` dollars of its backlog reach, first in first out; `after`
 // comes in with the ends of the backlog, group by group.
-static inline void advance(const PackedScenario& s, int asset, int side, int venue, const float* executed,
-                           tiers survival, float target, float* after) {
+// `others`: notional of others in the same line up to a distance; returns how far the line has come.
+template <class Others>
+static inline float advance(const PackedScenario& s, int asset, int side, int venue, const float* executed,
+                            tiers survival, float target, float* after, Others others) {
     const float start = forced_thinned(s, asset, side, venue, executed, 1, survival);
     float ends[MAX_GROUP], low = 0.0f, high = 0.0f;
     for (int g = 0; g < s.n_group; ++g) {
@@ -147,13 +152,14 @@ static inline void advance(const PackedScenario& s, int asset, int side, int ven
     for (int i = 0; i < 30; ++i) {
         const float middle = 0.5f * (low + high);
         for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], minimum(middle, ends[g]));
-        const float done = forced_thinned(s, asset, side, venue, after, 1, survival) - start;
+        const float done = forced_thinned(s, asset, side, venue, after, 1, survival) - start + others(middle);
         if (done <= target)
             low = middle;
         else
             high = middle;
     }
     for (int g = 0; g < s.n_group; ++g) after[g] = maximum(executed[g], minimum(low, ends[g]));
+    return low;
 }
 
 // The bins that a slice lies in, and the fractions at which it starts in the first and ends in the last.
@@ -224,10 +230,11 @@ struct Slices {
     quad notional, lost, deficit, left;
 };
 
-// `groups`: those that have a slice; `whole`: those of them that can be bankrupt.
+// `scale`: factor on the tables' notional. `groups`: those that have a slice; `whole`: those of them that can
+// be bankrupt.
 static inline Slices slices_in_bin(const float* line, iquad groups, iquad whole, float from, float to,
-                                   float loss) {
-    const quad held = select(groups, load_quad(line), qsplat(0.0f));
+                                   float loss, float scale) {
+    const quad held = scale * select(groups, load_quad(line), qsplat(0.0f));
     const quad low = load_quad(line + MAX_GROUP), slope = load_quad(line + 2 * MAX_GROUP);
     Slices r;
     r.notional = (to - from) * held;

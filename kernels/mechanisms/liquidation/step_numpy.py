@@ -38,12 +38,13 @@ def consumed(price, side):
     return np.where(side == LONG, 1 - price, price - 1)
 
 
-def forced_total(arrays, asset, reached, survival):
+def forced_total(arrays, asset, reached, survival, crowd=None):
     """Notional of whole markets with thresholds up to `reached`: USD [n, side, venue].
 
     asset   : [n]
     reached : [n, side, venue]
     survival: [n, side, venue, tier]
+    crowd   : Crowd of these rows; None: all are as in the tables
     """
     pick = np.ix_(asset, np.arange(reached.shape[1]), np.arange(reached.shape[2]))
     index, fraction = locate(reached)
@@ -53,24 +54,26 @@ def forced_total(arrays, asset, reached, survival):
         groups = np.repeat(reached[n, side, venue][:, None], arrays.forced.shape[2], axis=1)
         rows = forced_below(arrays, asset[n], side, venue, groups)
         total[n, side, venue] = (rows * survival[n, side, venue][:, None, :]).sum(axis=(1, 2))
-    return total
+    return total if crowd is None else crowd.scale * total + crowd.lump(reached)
 
 
-def along_bin(arrays, asset, reached, far):
+def along_bin(arrays, asset, reached, far, crowd=None):
     """The same up to `far`, if it went on as within the bin of `reached`; nobody deleveraged."""
     pick = np.ix_(asset, np.arange(reached.shape[1]), np.arange(reached.shape[2]))
     index, _ = locate(reached)
     fraction = (far - EDGES[index]) / (EDGES[index + 1] - EDGES[index])
     within = amount(arrays.forced_total[(*pick, index)], arrays.forced_total[(*pick, index + 1)], fraction)
-    return np.where(reached < EDGES[-1], within, arrays.forced_total[(*pick, -1)])
+    total = np.where(reached < EDGES[-1], within, arrays.forced_total[(*pick, -1)])
+    return total if crowd is None else crowd.scale * total + crowd.lump(reached)
 
 
-def bin_end(reached):
-    """Where the bin of a distance ends; beyond the table nothing does."""
-    return np.where(reached < EDGES[-1], EDGES[locate(reached)[0] + 1], np.inf)
+def bin_end(reached, crowd=None):
+    """Where the bin of a distance ends, or a whale begins; beyond the table nothing does."""
+    end = np.where(reached < EDGES[-1], EDGES[locate(reached)[0] + 1], np.inf)
+    return end if crowd is None else np.minimum(end, crowd.bin_end(reached))
 
 
-def executed_total(arrays, asset, executed, survival):
+def executed_total(arrays, asset, executed, survival, crowd=None):
     """The same up to executed frontiers that differ by group: USD [n, side, venue].
 
     executed: [n, side, group, venue]
@@ -81,7 +84,7 @@ def executed_total(arrays, asset, executed, survival):
     if len(n):
         rows = forced_below(arrays, asset[n], side, venue, executed[n, side, :, venue])
         total[n, side, venue] = (rows * survival[n, side, venue][:, None, :]).sum(axis=(1, 2))
-    return total
+    return total if crowd is None else crowd.scale * total + crowd.lump(crowd.executed)
 
 
 def forced_below(arrays, asset, side, venue, reached):
@@ -105,12 +108,13 @@ def margin_below(arrays, asset, side, venue, reached):
     return arrays.margin[(*pick, index)] + held * (fraction * mean)[..., None]
 
 
-def advance(arrays, asset, side, venue, executed, ends, survival, target):
+def advance(arrays, asset, side, venue, executed, ends, survival, target, crowd=None):
     """Executed frontiers after `target` dollars of the backlog, first in first out.
 
     executed, ends: [n, group], where the backlog begins and ends
     survival      : [n, tier]; target: [n], USD at most the backlog
-    returns       : [n, group]
+    crowd         : Crowd of these markets and sides, whose whales are in the same line
+    returns       : [n, group]; how far the line has come, for whales [n]
     """
     start = forced_below(arrays, asset, side, venue, executed)
     ends = np.maximum(executed, ends)
@@ -120,9 +124,11 @@ def advance(arrays, asset, side, venue, executed, ends, survival, target):
         reached = np.clip(middle[:, None], executed, ends)
         below = forced_below(arrays, asset, side, venue, reached)
         done = ((below - start) * survival[:, None, :]).sum(axis=(1, 2))
+        if crowd is not None:
+            done = done + crowd.lump(np.maximum(middle, crowd.executed)) - crowd.lump(crowd.executed)
         low = np.where(done <= target, middle, low)
         high = np.where(done <= target, high, middle)
-    return np.clip(low[:, None], executed, ends)
+    return np.clip(low[:, None], executed, ends), low
 
 
 def pieces(start, end):

@@ -6,9 +6,9 @@ assets: that of a market with a fund of its own is its asset's, all others are t
 
 import numpy as np
 
+from kernels.mechanisms.adl.step_numpy import still_held
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.liquidation import LONG, SHORT
-from kernels.mechanisms.liquidation.step_numpy import forced_below
 from kernels.mechanisms.waterfall import PARTS_OF_WINDOW, SOCIALISE_RUN, SOCIALISE_STEP
 from kernels.mechanisms.waterfall.step_numpy import draw
 
@@ -139,7 +139,7 @@ class Funds:
         return (given / np.where(total > 0, total, 1.0))[..., None] * owed
 
 
-def profits(scenario, funds, executed, survival, price):
+def profits(scenario, funds, executed, survival, price, crowd=None):
     """Profits of all who are in profit at the traded log prices: USD [path, pot, venue], Eq. (7)."""
     arrays, part = scenario.arrays, scenario.parts.adl
     path, asset, venue = np.nonzero(np.broadcast_to(arrays.listed, price.shape))
@@ -147,8 +147,8 @@ def profits(scenario, funds, executed, survival, price):
     total = np.zeros_like(funds.cash)
     for side, sign in ((LONG, 1.0), (SHORT, -1.0)):
         sides = np.full(len(asset), side)
-        gone = forced_below(arrays, asset, sides, venue, executed[path, asset, side, :, venue]).sum(axis=1)
-        held = np.maximum(arrays.tier_notional[asset, side, venue] - gone, 0.0)
+        others = None if crowd is None else crowd.at((path, asset, side, venue))
+        held = still_held(arrays, asset, sides, venue, executed[path, asset, side, :, venue], others)
         entry = 1.0 if part is None else part.entry[asset, side, venue]
         gain = np.maximum(sign * (traded - entry), 0.0)
         earned = (survival[path, asset, side, venue] * held * gain).sum(axis=1)

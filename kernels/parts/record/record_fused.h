@@ -148,8 +148,27 @@ static inline void write_closings(RowWriter& row, const Closings& c, int n_venue
     for (int h = 0; h < N_HORIZON; ++h) write_venues(row, c.forgone[h], n_venue, 1.0f, c.needed);
 }
 
+// The largest deficit of one account, and of two, by venue and over all.
+static inline void write_cover(RowWriter& row, const Crowd* crowds, int n_asset, int n_venue) {
+    float first_of_all = 0.0f, second_of_all = 0.0f;
+    const auto rank = [](float x, float& first, float& second) {
+        second = maximum(minimum(x, first), second);
+        first = maximum(x, first);
+    };
+    for (int v = 0; v < n_venue; ++v) {
+        float first = 0.0f, second = 0.0f;
+        for (int a = 0; crowds && a < n_asset; ++a)
+            for (int side = 0; side < 2; ++side) {
+                rank(crowds[a].deficit[side][v], first, second);
+                rank(crowds[a].deficit[side][v], first_of_all, second_of_all);
+            }
+        row.put(first), row.put(first + second);
+    }
+    row.put(first_of_all), row.put(first_of_all + second_of_all);
+}
+
 static inline void write_row(const PackedScenario& s, Record& r, const Closings& closings,
-                             const float* cumulative, float* out) {
+                             const Crowd* crowds, const float* cumulative, float* out) {
     RowWriter row{out};
     for (int v = 0; v < s.n_venue; ++v)
         store_tiers(r.loss[TOTAL][v], load_tiers(r.loss[MARGIN_LOST][v]) + load_tiers(r.loss[DEFICIT][v]));
@@ -183,6 +202,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
             paid[side] += r.funding[side][v];
         }
     row.put(paid[0]), row.put(paid[1]);
+    write_cover(row, crowds, s.n_asset, s.n_venue);
     row.put(worst_window(cumulative, s.n_step, s.window_steps));
 }
 

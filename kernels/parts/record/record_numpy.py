@@ -5,6 +5,7 @@ import numpy as np
 from kernels.mechanisms.adl.report_numpy import Closings
 from kernels.mechanisms.cascade import MATERIAL
 from kernels.mechanisms.waterfall.funds_numpy import Funds
+from kernels.mechanisms.whale.step_numpy import cover
 from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, PAYERS, Layout
 
 STRESSED = -0.01
@@ -30,6 +31,7 @@ class Record:
         self.coins = np.zeros((n, v, a))
         self.deleveraged_coins = np.zeros((n, v, a))
         self.funding = np.zeros((n, v, 2))
+        self.whale_deficit = np.zeros((n, a, 2, v))
         self.liquidated_tier = np.zeros((n, v, t))
         self.adl_notional = np.zeros((n, v, t))
         self.closed = np.zeros((n, v))
@@ -109,6 +111,7 @@ class Record:
             self.liquidation(path, asset, leg.side, venue, coins, dollars)
             np.add.at(self.adl_notional, (path, venue), leg.taken)
             np.add.at(self.closed, (path, venue), coins.sum(axis=1))
+            np.add.at(self.deleveraged_coins, (path, venue, asset), coins.sum(axis=1))
             sums = (coins.sum(axis=1), dollars.sum(axis=1), forgone.sum(axis=1))
             self.closings.add(self.step, path, asset, venue, sign, *sums[:2], sums[2], sums[2], leg.hedged)
 
@@ -245,6 +248,7 @@ class Record:
             "backlog": np.append(self.backlog, self.backlog_total[:, None], axis=1),
             "sold_by": self.sold_by,
             "funding": with_total(self.funding, (1,)),
+            "cover": cover(self.whale_deficit),
             "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
         }
         for name, values in fields.items():
