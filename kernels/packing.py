@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from kernels.arrays import LANES, MAX_TIER
+from kernels.mechanisms.adl import ADL_NONE
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import MAX_GROUP, NEEDED_PARTS, PARTS, Parts, Scenario, ScenarioArrays
 
@@ -55,6 +56,8 @@ def pack(scenario: Scenario, names: list[str]) -> dict[str, np.ndarray]:
     needed = NEEDED_PARTS.get(shape.process)
     if needed and getattr(scenario.parts, needed) is None:
         raise ValueError(f"the exogenous process needs the part {needed}")
+    if scenario.parts.adl is None and (arrays.adl_policy != ADL_NONE).any():
+        raise ValueError("a venue deleverages, but the part adl, where winners stand, is not there")
     packed, types = part_arrays(scenario)
     for name in BY_VENUE:
         fill = 1.0 if name in PADDED_ONE else FAR if name in ("hard_end", "band") else 0.0

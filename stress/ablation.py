@@ -118,7 +118,7 @@ def switches(scenario: Scenario) -> Iterator[Switch]:
     if process:
         yield Switch(process.replace("_", " "), geometric)
     for part in dataclasses.fields(scenario.parts):
-        if part.name not in ("account", process):
+        if part.name not in ("account", "adl", process):  # these have switches of their own
             yield Switch(part.name.replace("_", " "), without_part(part.name))
 
 
@@ -205,7 +205,5 @@ def write(found: dict[str, Any]) -> str:
         adds = entry["adds"]
         cells = [f"{entry['median']['liquidated'] / billion:.3f}"]
         cells += [with_interval(adds[name], billion, 3) for name in ("liquidated", "fund_draw", "bad_debt")]
-        lines.append(
-            row(f"without {entry['without']}"[:26], [*cells, with_interval(adds["fall"], percent, 2)])
-        )
+        lines.append(row(f"without {entry['without']}", [*cells, with_interval(adds["fall"], percent, 2)]))
     return "\n".join(lines)
