@@ -44,6 +44,7 @@ class Engine : Settlement {
             waiting_venues = 0;
             n_active = 0;
             now = n;
+            if (flows.responsive && n) remember_returns();
             joint = accounts.n_slot || flows.due(n);
             if (outages.there) outages.decide(draw, n);
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
@@ -518,6 +519,16 @@ class Engine : Settlement {
             prices[a] = work[a].price;
         }
         accounts.decide(marks, prices);
+    }
+
+    // Frozen flows that answer returns see those of the step before.
+    void remember_returns() {
+        float index[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            const Market& m = market[a];
+            index[a] = m.displaced ? lane_sum(m.price * asset[a].index_weight) : m.last;
+        }
+        flows.remember(index);
     }
 
     // Frozen flows go first, as far as books and engines take them; returns the assets that they touch.

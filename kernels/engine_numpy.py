@@ -76,6 +76,8 @@ def step(
     orders = None
     if scenario.parts.flow is not None:
         orders = flow.orders(scenario.parts.flow, state.flow_waiting, n)
+        if scenario.parts.response is not None:
+            orders = orders + flow.responses(scenario.parts.response, state.flow_memory)
     state.funds.begin(n, arrays.index_weight, state.price)
     deleveraging = adl.is_on(arrays, state.funds)
 
@@ -104,6 +106,9 @@ def step(
     state.memory = withdrawal.remember(arrays, state.memory, price - state.price)
     if rules.special is not None and scenario.parts.marking is not None:
         state.basis = mark.remember(scenario.parts.marking, state.basis, rules, state.fundamental, price)
+    if scenario.parts.response is not None:
+        move = ((price - state.price) * arrays.index_weight).sum(axis=-1)
+        state.flow_memory = flow.remember(scenario.parts.response, state.flow_memory, move)
     state.price, state.q = price, sold.q
     if scenario.parts.funding is not None:
         pay(scenario, state, record, n)

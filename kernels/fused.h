@@ -91,6 +91,7 @@
     SCENARIO_ARRAYS(X)              \
     ACCOUNT_ARRAYS(X)               \
     FLOW_ARRAYS(X)                  \
+    RESPONSE_ARRAYS(X)              \
     FUNDING_ARRAYS(X)               \
     MARGIN_RAISE_ARRAYS(X)          \
     LEVERAGE_ARRAYS(X)              \

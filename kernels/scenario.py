@@ -33,7 +33,7 @@ from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.feed import Feed
-from kernels.mechanisms.flow import Flow
+from kernels.mechanisms.flow import Flow, Response
 from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.halt import Halt
 from kernels.mechanisms.leverage import Leverage
@@ -154,6 +154,7 @@ class Parts:
 
     account: Account | None = None
     flow: Flow | None = None
+    response: Response | None = None
     funding: Funding | None = None
     margin_raise: MarginRaise | None = None
     leverage: Leverage | None = None
@@ -176,6 +177,7 @@ class Parts:
 PARTS = {
     "account": Account,
     "flow": Flow,
+    "response": Response,
     "funding": Funding,
     "margin_raise": MarginRaise,
     "leverage": Leverage,

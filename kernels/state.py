@@ -52,6 +52,7 @@ class PathState:
 
     # frozen flows, where there are any
     flow_waiting: np.ndarray  # ordered in earlier steps, net purchases, USD [path, source, asset, venue]
+    flow_memory: np.ndarray  # returns that sources remember [path, source, asset]
 
     # who of the tables is there, where paths differ in that
     crowd: Crowd | None
@@ -68,6 +69,12 @@ class PathState:
     def crowd_at(self, index) -> Crowd | None:
         """The crowd of some paths and assets."""
         return None if self.crowd is None else self.crowd.at(index)
+
+
+def remembered(scenario: Scenario, n_path: int) -> np.ndarray:
+    """Returns that sources of frozen flows remember at the start; of none where nobody answers them."""
+    part = scenario.parts.response
+    return np.zeros((n_path, 0, 0)) if part is None else np.tile(part.start, (n_path, 1, 1))
 
 
 def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> PathState:
@@ -95,6 +102,7 @@ def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> Path
         account_executed=np.zeros(accounts),
         flow_waiting=np.zeros((n_path, n_source, *market[1:])),
         crowd=crowd,
+        flow_memory=remembered(scenario, n_path),
         paid=np.zeros(market),
         funds=Funds(scenario, n_path),
         status=np.zeros(n_path, np.uint32),

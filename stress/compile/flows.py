@@ -1,16 +1,19 @@
-"""Frozen flows: who sends orders by a schedule."""
+"""Frozen flows: who sends orders by a schedule, and who follows past returns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.mechanisms.flow import Flow
+from kernels.mechanisms.flow import MAX_SOURCE, Flow, Response
 from kernels.outcome import CHANNELS
 from kernels.scenario import ScenarioShape
-from stress.compile.books import markets
+from stress.compile.books import halving, markets
+from stress.compile.loans import sales
 from stress.compile.overlays import chosen, overlap
+from stress.config.seller import Etf, Followers, Momentum, Treasuries
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
@@ -19,22 +22,69 @@ if TYPE_CHECKING:
 
 def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
     """The part of frozen flows; none where nobody sends any."""
+    sources: list[tuple[str, np.ndarray]] = []
     defaults = [o for o in config.overlays if o.kind == "market_maker_default" and any(o.inventory.values())]
-    if not defaults:
+    if defaults:
+        wound_up = [winding_up(config, shape, default) for default in defaults]
+        sources.append(("market_maker", np.sum(wound_up, axis=0)))
+    calendar = calendar_sales(config, shape)
+    if calendar.any():
+        sources.append(("treasury", calendar))
+    followers = {name: s for name, s in config.sellers.items() if isinstance(s, Etf | Momentum)}
+    sources += [(s.kind, np.zeros_like(calendar)) for s in followers.values()]
+    if not sources:
         return {}
-    schedule = np.sum([winding_up(config, shape, default) for default in defaults], axis=0)
-    return {"flow": flow({"market_maker": schedule})}
+    if len(sources) > MAX_SOURCE:
+        name = list(followers)[MAX_SOURCE - len(sources)]
+        why = f"with market makers in default and treasuries, at most {MAX_SOURCE}"
+        raise config.error(("sellers", name), "is one source of orders too many", why)
+    found: dict[str, Any] = {"flow": flow(sources)}
+    if followers:
+        found["response"] = response(config, shape, len(sources), list(followers.values()))
+    return found
 
 
-def flow(schedules: dict[str, np.ndarray]) -> Flow:
-    """The part of schedules by channel, net purchases [step, asset, venue], as few distinct rows."""
-    orders = np.stack(list(schedules.values()), axis=1)
+def calendar_sales(config: RunConfig, shape: ScenarioShape) -> np.ndarray:
+    """What treasury companies sell by the calendar: net purchases [step, asset, venue]."""
+    found = np.zeros((shape.n_step, shape.n_asset, shape.n_venue))
+    for seller in (s for s in config.sellers.values() if isinstance(s, Treasuries)):
+        for company in seller.companies.values():
+            held = sum(company.holdings.values())
+            shares = {asset: amount / held for asset, amount in company.holdings.items()}
+            where = sales(config, shape, shares, seller.sold_on)
+            for sale in company.sales:
+                share = overlap(config, sale.at, sale.over) * config.run.step / sale.over
+                found -= share[:, None, None] * sale.amount * where
+    return found
+
+
+def response(
+    config: RunConfig, shape: ScenarioShape, n_source: int, followers: Sequence[Followers]
+) -> Response:
+    """The last sources answer returns, Eqs. (3) and (4) of docs/methods/flow.md."""
+    assets = (n_source, shape.n_asset)
+    arrays = {name: np.zeros(assets) for name in ("start", "lowest", "highest")}
+    decay, rate = np.zeros(n_source), np.zeros((*assets, shape.n_venue))
+    days = config.run.step / 86_400
+    for i, seller in enumerate(followers, n_source - len(followers)):
+        decay[i] = halving(config.run.step, seller.half_life)
+        arrays["start"][i] = [seller.remembered.get(asset, 0.0) for asset in shape.assets]
+        arrays["lowest"][i] = -seller.most / seller.sensitivity if seller.sensitivity else 0.0
+        arrays["highest"][i] = -arrays["lowest"][i] if seller.flows == "both" else 0.0
+        held = sales(config, shape, seller.holdings, seller.sold_on)
+        rate[i] = seller.sensitivity * days * held
+    return Response(decay=decay, rate=rate, **arrays)
+
+
+def flow(sources: Sequence[tuple[str, np.ndarray]]) -> Flow:
+    """The part of schedules with their channels, net purchases [step, asset, venue], as few distinct rows."""
+    orders = np.stack([schedule for _, schedule in sources], axis=1)
     n_step, shape = len(orders), orders.shape[1:]
     level, row = np.unique(orders.reshape(n_step, -1), axis=0, return_inverse=True)
     quiet = (level == 0).all(axis=1)
     place = np.where(quiet, 0, np.cumsum(~quiet))
     level = np.concatenate([np.zeros((1, level.shape[1])), level[~quiet]])
-    channel = np.array([CHANNELS.index(name) for name in schedules], np.int32)
+    channel = np.array([CHANNELS.index(name) for name, _ in sources], np.int32)
     return Flow(place[row.reshape(-1)].astype(np.int32), level.reshape(-1, *shape), channel)
 
 

@@ -123,6 +123,8 @@ def sales(
 def treasuries(config: RunConfig, shape: ScenarioShape, seller: Treasuries, path: tuple) -> Iterator[Entry]:
     """Companies: loans without a bonus, sold as slowly as their limit, and with no loss to record."""
     for name, company in seller.companies.items():
+        if company.debt is None or company.covenant is None:
+            continue
         held = sum(company.holdings.values())
         shares = {asset: amount / held for asset, amount in company.holdings.items()}
         k = held / company.debt

@@ -73,7 +73,7 @@ def candidate_shares(config: RunConfig) -> np.ndarray:
 def halt(config: RunConfig, shape: ScenarioShape) -> Halt | None:
     """Scheduled closures and circuit breakers; None where there are neither."""
     events = [overlay for overlay in config.overlays if isinstance(overlay, HaltOverlay)]
-    venues = list(config.venues.values())
+    venues = list(config.places.values())
     if not events and not any(venue.breakers for venue in venues):
         return None
     closed = np.zeros((shape.n_step, shape.n_asset, shape.n_venue), np.int32)
@@ -98,7 +98,7 @@ def halt(config: RunConfig, shape: ScenarioShape) -> Halt | None:
 def outage(config: RunConfig, shape: ScenarioShape) -> Outage | None:
     """Scheduled outages and the hazard of others; None where there are neither."""
     events = [overlay for overlay in config.overlays if isinstance(overlay, OutageOverlay)]
-    venues = list(config.venues.values())
+    venues = list(config.places.values())
     if not events and not any(venue.failures for venue in venues):
         return None
     down = np.zeros((shape.n_step, shape.n_venue), np.int32)

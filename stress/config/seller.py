@@ -11,7 +11,9 @@ from stress.config.base import (
     DollarRate,
     Dollars,
     Duration,
+    Instant,
     NonNegativeNumber,
+    Number,
     PartShare,
     PositiveDollars,
     Quantity,
@@ -99,21 +101,34 @@ class CefiLoans(Strict):
     """Loans by basket of collateral."""
 
 
+class Sale(Strict):
+    """A sale that is due by the calendar: debt that matures, dividends, redemptions that are known."""
+
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it takes, evenly."""
+    amount: PositiveDollars
+    """What is sold, at start prices, of each holding in proportion."""
+
+
 class Company(Strict):
     """One treasury company."""
 
     holdings: dict[str, PositiveDollars] = Field(min_length=1)
     """What it holds at the start, by asset."""
-    debt: PositiveDollars
-    """Debt under the covenant."""
-    covenant: PartShare
+    debt: PositiveDollars | None = None
+    """Debt under the covenant; none by default."""
+    covenant: PartShare | None = None
     """Loan-to-value, debt over holdings, at which it must sell to repay that debt."""
     limit: DollarRate | None = None
-    """Most that it sells in a time, at start prices; no limit by default."""
+    """Most that it sells under the covenant in a time, at start prices; no limit by default."""
+    sales: tuple[Sale, ...] = Field(default=(), max_length=32)
+    """What it sells by the calendar, whatever the price."""
 
 
 class Treasuries(Strict):
-    """Companies that hold coins, and must sell when they are worth too little for their debt."""
+    """Companies that hold coins, and must sell when they are worth too little for a debt, or on a day."""
 
     kind: Literal["treasuries"]
     sold_on: dict[str, NonNegativeNumber] = Field(min_length=1)
@@ -189,6 +204,38 @@ class Hedge(Some):
     """Move against the position from which the hedge pays: how far out of the money a put is."""
 
 
+class Followers(Strict):
+    """Holders whose flows follow the returns that they remember: log returns that fade with time."""
+
+    holdings: dict[str, PositiveDollars] = Field(min_length=1)
+    """What they hold at the start, by asset."""
+    sensitivity: NonNegativeNumber
+    """Share of the holdings that goes in a day per remembered return: 0.05 sells 0.5% after -10%."""
+    half_life: Duration
+    """Time in which half of a return is forgotten."""
+    remembered: dict[str, Number] = {}
+    """Log returns remembered at the start, by asset; zero where not named."""
+    flows: Literal["outflows", "both"] = "outflows"
+    """Whether they sell after falls only, or buy after rises as well."""
+    most: Annotated[float, Quantity(units.SHARE, above=0, most=1000)]
+    """Share of the holdings that goes in a day, at most."""
+    sold_on: dict[str, NonNegativeNumber] = Field(min_length=1)
+    """Weights of the venues on whose books they trade, among those that list the asset."""
+
+
+class Etf(Followers):
+    """Funds whose holders redeem after falls: what they redeem is sold over the following steps."""
+
+    kind: Literal["etf"]
+
+
+class Momentum(Followers):
+    """Traders who sell because prices fall, and may buy because they rise: funds of short memory."""
+
+    kind: Literal["momentum"]
+
+
 Seller = Annotated[
-    DefiLoans | CefiLoans | Treasuries | StopLoss | RetailExit | Hedge, Field(discriminator="kind")
+    DefiLoans | CefiLoans | Treasuries | Etf | Momentum | StopLoss | RetailExit | Hedge,
+    Field(discriminator="kind"),
 ]

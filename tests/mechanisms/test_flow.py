@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels.mechanisms.flow import Flow
+from kernels.mechanisms.flow import Flow, Response
 from kernels.outcome import CHANNELS, EXHAUSTED
 from kernels.parts.table.table_numpy import EDGES
 from tests.mechanisms.test_account import random_scenario
@@ -107,3 +107,73 @@ def test_no_orders_change_nothing(seed):
     with_part.parts.flow.row[:] = 0
     one, other = (simulate("cpu", x, count=20) for x in (scenario, with_part))
     assert np.array_equal(one.batch.rows, other.batch.rows)
+
+
+def following(scenario, rate, decay=0.5, start=0.0, lowest=-1.0, highest=0.0):
+    """The scenario with sources that answer returns, and order nothing else."""
+    shape, n = scenario.shape, np.shape(rate)[0]
+    size = (n, shape.n_asset)
+    part = Response(
+        decay=np.broadcast_to(decay, n).astype(float), start=np.broadcast_to(start, size).astype(float),
+        lowest=np.broadcast_to(lowest, size).astype(float), rate=np.asarray(rate, float),
+        highest=np.broadcast_to(highest, size).astype(float),
+    )  # fmt: skip
+    none = np.zeros((shape.n_step, n, *np.shape(rate)[1:]))
+    return with_parts(flows(scenario, none, (ETF,) * n), response=part)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_redemptions_follow_returns(engine):
+    """A fall of 10% in log, half of it forgotten a step: 100, 50, 25 of rate times it, a step late."""
+    shock = np.array([-0.1, 0, 0, 0])[:, None]
+    scenario = following(quiet(n_step=4, depth=1e15, shock=shock), [[[1000 * ONE]]])
+    found = simulate(engine, scenario)
+    assert found.sold_by[0, ETF] == pytest.approx(175 * ONE * np.exp(-0.1), rel=1e-5)
+    # What is remembered at the start counts from the first step on: 200, then 200, 100, 50.
+    found = simulate(engine, following(scenario, [[[1000 * ONE]]], start=-0.2))
+    assert found.sold_by[0, ETF] == pytest.approx(550 * ONE * np.exp(-0.1), rel=1e-5)
+    # After a rise of 40% the fall only makes for less of a rise: .4, .1, .05, .025.
+    found = simulate(engine, following(scenario, [[[1000 * ONE]]], start=0.4))
+    assert found.sold_by[0, ETF] == pytest.approx(0, abs=10)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_redemptions_have_a_most_and_a_floor(engine):
+    """Remembering -20%, of which 5% count: 50 a step; remembering a rise, as much is bought."""
+    market = quiet(n_step=3, depth=1e15)
+    found = simulate(engine, following(market, [[[1000 * ONE]]], decay=1.0, start=-0.2, lowest=-0.05))
+    assert found.sold_by[0, ETF] == pytest.approx(150 * ONE, rel=1e-5)
+    up = following(market, [[[1000 * ONE]]], decay=1.0, start=0.02, lowest=-0.05, highest=0.05)
+    deep = following(
+        quiet(n_step=1, depth=100 * ONE), [[[1000 * ONE]]], start=0.01, lowest=-0.05, highest=0.05
+    )
+    assert simulate(engine, up).sold_by[0, ETF] == pytest.approx(60 * ONE, rel=1e-5)
+    assert simulate(engine, deep).fall[0, 0, 0] == 0  # it buys
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_own_impact_is_remembered(engine):
+    """Sales move the price, and what they moved it by is a return like others."""
+    scenario = following(quiet(n_step=3, depth=100 * ONE), [[[10_000 * ONE]]], start=-0.01)
+    fall, memory = 0.0, -0.01
+    for _ in range(3):
+        move = 0.01 * 10_000 * memory / 100  # a linear book of 100 a percent
+        fall, memory = fall + move, 0.5 * memory + move
+    assert simulate(engine, scenario).fall[0, 0, 0] == pytest.approx(1 - np.exp(fall), rel=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_engines_agree_on_followers(seed):
+    rng = np.random.default_rng(seed)
+    rate = rng.uniform(-2e8, 2e9, (2, 3, 2))
+    scenario = following(
+        random_scenario(seed),
+        rate,
+        decay=[0.9, 0.3],
+        start=rng.normal(0, 0.02, (2, 3)),
+        highest=[[0.0], [1.0]],
+    )
+    one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
+    assert one.sold_by[:, ETF].sum() > 1e6
+    worst = np.max([*gaps(scenario, one, other).values()], axis=0)
+    assert (worst[~steep(one, other)] < TOLERANCE).all()

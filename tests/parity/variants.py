@@ -197,6 +197,14 @@ VARIANTS = {
         "sellers.early-short={kind: retail_exit, side: short, assets: [BTC], share: {10x-20x: 50%}, at: 90%}",
         "sellers.puts={kind: hedge, share: {3x-5x: 50%, 5x-10x: 20%}, ratio: 50%, beyond: 5%}",
     ],
+    "redemptions, momentum and calendars": [
+        "sellers.funds={kind: etf, holdings: {BTC: $100B, ETH: $20B}, sensitivity: 20, half_life: 1h, "
+        "remembered: {BTC: -0.02}, most: 50%, sold_on: {beta: 1}}",
+        "sellers.trend={kind: momentum, holdings: {ETH: $1B}, sensitivity: 3000, half_life: 3m, flows: both, "
+        "most: 1000%, sold_on: {alpha: 1, beta: 1}}",
+        "sellers.dats={kind: treasuries, sold_on: {alpha: 1}, companies: {"
+        "one: {holdings: {BTC: $2B, ETH: $1B}, sales: [{at: 2m, over: 5m, amount: $20M}]}}}",
+    ],
     # dynamics
     "gbm": ["dynamics={kind: gbm, drift: {BTC: 500%, ETH: -500%}}"],
     "student_t by steps": ["dynamics={kind: student_t, degrees_of_freedom: 3, mixing: step}"],

@@ -195,3 +195,58 @@ def test_hedges_spare_the_hedged_alone():
     near = EDGES < 0.04  # puts do not pay before
     assert long[..., near] == pytest.approx(before.arrays.forced_total[:, 0][..., near])
     assert after.parts.account is None
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_funds_redeem_what_they_remember(engine):
+    """150B, sensitivity .06, remembering -10%: .6% in a day, 625k in a minute, half as much a minute on."""
+    sellers = """\
+  funds:
+    kind: etf
+    holdings: {BTC: $150B}
+    sensitivity: 0.06
+    half_life: 1m
+    remembered: {BTC: -0.1}
+    most: 1%
+    sold_on: {alpha: 3, beta: 1}
+"""
+    scenario = still(sellers)
+    assert scenario.parts.response.rate[0, 0] == pytest.approx(np.array([0.75, 0.25]) * 6.25e6)
+    found = simulate(engine, scenario)
+    assert found.sold_by[0, CHANNELS.index("etf")] == pytest.approx(1.5 * 625e3, rel=1e-4)
+    capped = still(sellers.replace("most: 1%", "most: 0.3%"))
+    assert simulate(engine, capped).sold_by[0, CHANNELS.index("etf")] == pytest.approx(625e3, rel=1e-4)
+
+
+def test_momentum_may_buy():
+    sellers = """\
+  trend:
+    kind: momentum
+    holdings: {ETH: $1.44B}
+    sensitivity: 100
+    half_life: 10m
+    flows: both
+    most: 500%
+    sold_on: {alpha: 1}
+"""
+    part = still(sellers).parts.response
+    assert part.rate[0, 1, 0] == pytest.approx(100e6)  # 1.44B a day is 1M a minute
+    assert (part.lowest[0], part.highest[0]) == pytest.approx((-0.05, 0.05))
+    assert part.decay[0] == pytest.approx(2**-0.1)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_company_sells_on_the_day(engine):
+    """80 over a minute from the middle of the first: half of it in each, Bitcoin and Ether 3:1."""
+    sellers = """\
+  dats:
+    kind: treasuries
+    sold_on: {alpha: 1}
+    companies: {one: {holdings: {BTC: $300M, ETH: $100M}, sales: [{at: 30s, over: 60s, amount: $80M}]}}
+"""
+    scenario = still(sellers)
+    assert scenario.parts.account is None
+    level = scenario.parts.flow.level[scenario.parts.flow.row]
+    assert level[:, 0, :, 0] == pytest.approx(np.array([[-30e6, -10e6], [-30e6, -10e6]]))
+    found = simulate(engine, scenario)
+    assert found.sold_by[0, CHANNELS.index("treasury")] == pytest.approx(80e6, rel=1e-3)

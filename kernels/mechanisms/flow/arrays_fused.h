@@ -1,7 +1,14 @@
-// Arrays of frozen flows in the packed scenario; see `Flow` in __init__.py.
+// Arrays of frozen flows in the packed scenario; see `Flow` and `Response` in __init__.py.
 #pragma once
 
 #define FLOW_ARRAYS(X)   \
     X(int32_t, flow_row) \
     X(float, flow_level) \
     X(int32_t, flow_channel)
+
+#define RESPONSE_ARRAYS(X)     \
+    X(float, response_decay)   \
+    X(float, response_start)   \
+    X(float, response_lowest)  \
+    X(float, response_highest) \
+    X(float, response_rate)

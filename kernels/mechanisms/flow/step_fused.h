@@ -6,19 +6,39 @@ constexpr int MAX_SOURCE = 8;
 class Flows {
    public:
     explicit Flows(const PackedScenario& scenario)
-        : n_source(scenario.flow_channel ? scenario.flow_channel_rows : 0), s(scenario) {}
+        : n_source(scenario.flow_channel ? scenario.flow_channel_rows : 0),
+          responsive(n_source && scenario.response_decay),
+          s(scenario) {
+        for (int i = 0; responsive && i < n_source; ++i)
+            for (int a = 0; a < s.n_asset; ++a)
+                answers[i][a] = above(absolute(load(s.response_rate, i * s.n_asset + a)), 0.0f) != 0;
+    }
 
     const int n_source;
+    const bool responsive;                // some of them answer returns
     vec executed[MAX_SOURCE][MAX_ASSET];  // of the step, where anything was ordered
 
     void begin() {
         waiting_assets = 0;
         for (int i = 0; i < n_source; ++i)
             for (int a = 0; a < s.n_asset; ++a) order[i][a] = splat(0.0f);
+        moved_assets = 0;
+        for (int a = 0; a < s.n_asset; ++a) last[a] = 0.0f;
+        for (int i = 0; responsive && i < n_source; ++i)
+            for (int a = 0; a < s.n_asset; ++a) set_memory(i, a, s.response_start[i * s.n_asset + a]);
+    }
+
+    // Remember the returns of the step before; `index`: log index prices after it.
+    void remember(const float* index) {
+        moved_assets = 0;
+        for (int i = 0; i < n_source; ++i)
+            for (int a = 0; a < s.n_asset; ++a)
+                set_memory(i, a, fma(s.response_decay[i], memory[i][a], index[a] - last[a]));
+        for (int a = 0; a < s.n_asset; ++a) last[a] = index[a];
     }
 
     // Whether a step has any orders.
-    bool due(int step) const { return n_source && (waiting_assets || s.flow_row[step]); }
+    bool due(int step) const { return n_source && (waiting_assets || moved_assets || s.flow_row[step]); }
 
     // The orders of a step, with what is left of earlier ones; returns the assets that they touch.
     uint32_t decide(int step) {
@@ -30,6 +50,14 @@ class Flows {
                     order[i][a] = order[i][a] + fresh;
                     if (above(absolute(fresh), 0.0f)) touched |= 1u << a;
                 }
+        for (uint32_t rest = moved_assets; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            for (int i = 0; i < n_source; ++i)
+                if (answers[i][a])
+                    order[i][a] =
+                        fma(splat(answered(i, a)), load(s.response_rate, i * s.n_asset + a), order[i][a]);
+        }
+        touched |= moved_assets;
         waiting_assets = 0;
         return touched;
     }
@@ -66,4 +94,19 @@ class Flows {
     const PackedScenario& s;
     vec order[MAX_SOURCE][MAX_ASSET];  // of the step; after it, what waits
     uint32_t waiting_assets;
+    float memory[MAX_SOURCE][MAX_ASSET];  // returns remembered
+    float last[MAX_ASSET];                // log index prices up to which they go
+    bool answers[MAX_SOURCE][MAX_ASSET];
+    uint32_t moved_assets;  // with a return that somebody answers
+
+    void set_memory(int i, int a, float value) {
+        memory[i][a] = value;
+        if (answers[i][a] && answered(i, a) != 0.0f) moved_assets |= 1u << a;
+    }
+
+    // The part of a remembered return that is answered.
+    float answered(int i, int a) const {
+        const int at = i * s.n_asset + a;
+        return minimum(maximum(memory[i][a], s.response_lowest[at]), s.response_highest[at]);
+    }
 };

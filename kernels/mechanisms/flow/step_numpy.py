@@ -11,6 +11,16 @@ def orders(part, waiting, step):
     return waiting + part.level[part.row[step]]
 
 
+def responses(part, remembered):
+    """Orders in answer to remembered returns [path, source, asset], Eq. (4): [path, source, asset, venue]."""
+    return part.rate * np.clip(remembered, part.lowest, part.highest)[..., None]
+
+
+def remember(part, remembered, move):
+    """Returns remembered after a step with log returns `move` [path, asset], Eq. (3)."""
+    return part.decay[:, None] * remembered + move[:, None]
+
+
 def execute(orders, limit, room):
     """What books and engines take of the orders, Eq. (2).
 

@@ -10,9 +10,13 @@ from stress.config.check.run import NAME
 from stress.config.origin import Path
 from stress.config.seller import (
     CefiLoans,
+    Company,
     DefiLoans,
     DefiPool,
+    Etf,
+    Followers,
     Hedge,
+    Momentum,
     Pool,
     RetailExit,
     Some,
@@ -39,6 +43,8 @@ def sellers(draft: Draft) -> Iterator[Finding]:
                 yield path, "is one place too many", why, ""
         elif isinstance(seller, Treasuries):
             yield from treasuries(draft, seller, path)
+        elif isinstance(seller, Etf | Momentum):
+            yield from followers(draft, seller, path)
         elif isinstance(seller, StopLoss):
             yield from stops(draft, seller, path)
         elif isinstance(seller, RetailExit | Hedge):
@@ -107,11 +113,44 @@ def treasuries(draft: Draft, seller: Treasuries, path: Path) -> Iterator[Finding
         at: Path = (*path, "companies", name)
         yield from undefined((*at, "holdings"), company.holdings, draft.assets, "asset")
         yield from sellable(draft, seller.sold_on, company.holdings, (*path, "sold_on"))
+        yield from calendar(draft, company, at)
+        if (company.debt is None) != (company.covenant is None):
+            missing, given = ("debt", "covenant") if company.debt is None else ("covenant", "debt")
+            yield (*at, missing), "is missing", f"`{given}` says nothing without it", ""
+        if company.debt is None or company.covenant is None:
+            continue
         value = company.debt / sum(company.holdings.values())
         if value >= company.covenant:
             shown = f"{value * 100:.4g}% of its holdings"
             why = f"`covenant` is {units.SHARE.format(company.covenant)}, so it would sell at the start"
             yield (*at, "debt"), f"is {shown}", why, ""
+
+
+def calendar(draft: Draft, company: Company, path: Path) -> Iterator[Finding]:
+    """Sales that happen within the run, of no more than there is."""
+    held, sold = sum(company.holdings.values()), 0.0
+    for i, sale in enumerate(company.sales):
+        at = (*path, "sales", i)
+        sold += sale.amount
+        if sold > held * (1 + SUM_TOLERANCE):
+            why = f"it holds {units.DOLLARS.format(round(held))}"
+            yield (*at, "amount"), f"makes {units.DOLLARS.format(round(sold))} of sales", why, ""
+            return
+        if draft.run and sale.at + sale.over > draft.run.horizon:
+            horizon = units.DURATION.format(draft.run.horizon)
+            why = "the rest of the sale would be lost"
+            yield (*at, "over"), f"ends after the horizon, {horizon}", why, "Make the amount smaller instead."
+
+
+def followers(draft: Draft, seller: Followers, path: Path) -> Iterator[Finding]:
+    """Holdings and memories of assets that exist, sold where they are listed."""
+    yield from undefined((*path, "sold_on"), seller.sold_on, draft.venues, "venue")
+    yield from undefined((*path, "holdings"), seller.holdings, draft.assets, "asset")
+    yield from sellable(draft, seller.sold_on, seller.holdings, (*path, "sold_on"))
+    for asset in seller.remembered:
+        if asset not in seller.holdings:
+            why = "nothing is held of it"
+            yield (*path, "remembered", asset), "is answered by nobody", why, ""
 
 
 def stops(draft: Draft, seller: StopLoss, path: Path) -> Iterator[Finding]:
