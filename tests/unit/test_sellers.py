@@ -250,3 +250,28 @@ def test_a_company_sells_on_the_day(engine):
     assert level[:, 0, :, 0] == pytest.approx(np.array([[-30e6, -10e6], [-30e6, -10e6]]))
     found = simulate(engine, scenario)
     assert found.sold_by[0, CHANNELS.index("treasury")] == pytest.approx(80e6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("defi-loans", ["defi_loan"]),
+        ("cefi-loans", ["cefi_loan"]),
+        ("treasury", ["treasury"]),
+        ("etf", ["etf", "momentum"]),
+        ("stop-loss", ["stop_loss", "retail_exit"]),
+    ],
+)
+def test_examples_show_what_they_say(name, channels):
+    found = simulate("cpu", compile_config(load(CONFIGS.parents[1] / "configs" / f"{name}.yaml")), count=20)
+    for channel in channels:
+        assert np.median(found.sold_by[:, CHANNELS.index(channel)]) > 1e7
+    assert not found.status.any()
+
+
+def test_november_sells_by_all_who_are_in_it():
+    config = load(CONFIGS.parents[1] / "configs" / "nov-2025.yaml", ["run.step=5m"])
+    found = simulate("cpu", compile_config(config), count=10)
+    for channel in ("isolated", "cross_margin", "defi_loan", "cefi_loan", "etf"):
+        assert np.median(found.sold_by[:, CHANNELS.index(channel)]) > 1e7
+    assert 0.05 < np.median(found.index_fall[:, 0]) < 0.2
