@@ -9,10 +9,14 @@ class Accounts {
         for (int a = 0; a < s.n_asset; ++a) {
             falls[a] = rises[a] = false;
             for (int k = 0; k < n_slot; ++k) {
-                const vec lean = load(s.account_lean, k * s.n_asset + a);
+                const int at = k * s.n_asset + a;
+                const vec lean = load(s.account_lean, at);
+                const vec used = absolute(load(s.account_need, at)) + absolute(load(s.account_value, at));
                 falls[a] |= above(splat(0.0f), lean) != 0;
-                rises[a] |= above(lean, 0.0f) != 0;
+                rises[a] |= any((lean >= 0.0f) & (used > 0.0f));
             }
+            // Prices that nobody asks for are multiplied by zero, and must be numbers.
+            price[a] = {splat(1.0f), splat(1.0f)};
         }
         for (int k = 0; k < n_slot; ++k) {
             paid[k] = above(splat(1e30f), load(s.account_bonus, k)) & ((1u << s.n_venue) - 1);
