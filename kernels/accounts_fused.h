@@ -11,9 +11,12 @@ class Accounts {
             for (int k = 0; k < n_slot; ++k) {
                 const int at = k * s.n_asset + a;
                 const vec lean = load(s.account_lean, at);
-                const vec used = absolute(load(s.account_need, at)) + absolute(load(s.account_value, at));
+                const vec value = load(s.account_value, at);
+                const vec used = absolute(load(s.account_need, at)) + absolute(value);
                 falls[a] |= above(splat(0.0f), lean) != 0;
                 rises[a] |= any((lean >= 0.0f) & (used > 0.0f));
+                // A coin that is owed and held: once stress is past their ratio, it is a fall that hurts.
+                falls[a] |= any((lean > 0.0f) & (value > 0.0f));
             }
             // Prices that nobody asks for are multiplied by zero, and must be numbers.
             price[a] = {splat(1.0f), splat(1.0f)};

@@ -351,7 +351,8 @@ class Engine : Settlement {
         m.last = m.fundamental;
         m.displaced = w.halted || above(absolute(m.q), 0.0f) != 0;
         if (x.breakers) remember_prices(s, m.breakers, w.price, lanes_of(w.halted), a);
-        if (s.funding_cap) pay(x, m, a, w.price, displacement(x.book, m.q));
+        if (s.funding_cap)
+            pay(x, m, a, w.price, w.halted ? (w.price - m.fundamental) * 100.0f : displacement(x.book, m.q));
         trough(x, a, w.price, w.lowest);
     }
 
@@ -461,8 +462,14 @@ class Engine : Settlement {
     void sell(int n) {
         float low[MAX_ASSET], high[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
+            const Market& m = market[a];
             low[a] = work[a].lowest - work[a].watched_most;
             high[a] = work[a].highest + work[a].watched_most;
+            if (!m.frozen) continue;
+            // Marks that stand still may lie beyond the prices.
+            const ivec frozen = lanes_of(m.frozen);
+            low[a] = minimum(lane_min(select(frozen, m.held, splat(1e30f))), low[a]);
+            high[a] = maximum(lane_max(select(frozen, m.held, splat(-1e30f))), high[a]);
         }
         accounts.open();
         const uint32_t every = (1u << s.n_asset) - 1;
@@ -589,6 +596,7 @@ class Engine : Settlement {
         if (!accounts.wanted(fresh)) return 0;
         accounts.orders(fresh, sent);
         if (!opening && !matters(sent, n)) return 0;  // too little to matter is left to the next step
+        const int n_before = n_active;
         uint32_t touched = 0;
         for (int a = 0; a < s.n_asset; ++a)
             if (above(sent[a][LONG] + sent[a][SHORT], 0.0f)) {
@@ -597,7 +605,11 @@ class Engine : Settlement {
             }
         if (scarce(touched, fresh, sent)) {
             accounts.orders(fresh, sent);
-            if (!opening && !matters(sent, n)) return 0;
+            if (!opening && !matters(sent, n)) {
+                // Who was woken for nothing has no rounds to come.
+                while (n_active > n_before) work[active[--n_active]].active = false;
+                return 0;
+            }
         }
         accounts.add(fresh);
         for (uint32_t rest = touched; rest; rest &= rest - 1) {

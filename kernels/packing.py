@@ -7,7 +7,9 @@ import dataclasses
 import numpy as np
 
 from kernels.arrays import LANES, MAX_TIER
+from kernels.mechanisms.account import MAX_SLOT
 from kernels.mechanisms.adl import ADL_NONE
+from kernels.mechanisms.flow import MAX_SOURCE
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import MAX_GROUP, NEEDED_PARTS, PARTS, Parts, Scenario, ScenarioArrays
 
@@ -47,12 +49,17 @@ def padded(array: np.ndarray, width: int, fill: float = 0.0) -> np.ndarray:
 def pack(scenario: Scenario, names: list[str]) -> dict[str, np.ndarray]:
     """The arrays `names` of a scenario; those of parts that it does without are empty.
 
-    raises: ValueError where there are more venues, assets or tiers than the fused engine holds, or the
-            exogenous process lacks its part
+    raises: ValueError where there are more venues, assets, tiers, slots of accounts or sources of flows than
+            the fused engine holds, or the exogenous process lacks its part
     """
     shape, arrays = scenario.shape, scenario.arrays
     if shape.n_venue > LANES or shape.n_tier > MAX_TIER or shape.n_asset > LANES:
         raise ValueError(f"the fused engine holds {LANES} venues, {LANES} assets and {MAX_TIER} tiers")
+    parts = scenario.parts
+    if parts.account is not None and len(parts.account.channel) > MAX_SLOT:
+        raise ValueError(f"the fused engine holds {MAX_SLOT} slots of accounts")
+    if parts.flow is not None and len(parts.flow.channel) > MAX_SOURCE:
+        raise ValueError(f"the fused engine holds {MAX_SOURCE} sources of frozen flows")
     needed = NEEDED_PARTS.get(shape.process)
     if needed and getattr(scenario.parts, needed) is None:
         raise ValueError(f"the exogenous process needs the part {needed}")

@@ -42,10 +42,10 @@ def close(scenario, state, record, path, asset, venue, marks, frontier, drawn) -
     record.deleveraged(path, asset, side, venue, np.exp(marked), paid, at_mark, closed, claims)
 
 
-def deleverage_accounts(scenario, state, record, on, marks, offset, drawn) -> None:
+def deleverage_accounts(scenario, state, record, on, marks, watched, drawn) -> None:
     """Close bankrupt accounts of the venues in `on` [path, venue] against winners, slot by slot."""
     part, price = scenario.parts.account, np.exp(marks)
-    reached = account.reached(part, account.prices(part, marks, offset))
+    reached = account.reached(part, account.prices(part, marks, watched))
     frontier = np.maximum(state.account_frontier, reached)
     start = state.account_executed
     end = np.where(on[:, None], bankrupt_accounts.bankrupt(part, price, start, frontier), start)

@@ -5,13 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kernels.mechanisms.account import MAX_SLOT
 from kernels.mechanisms.account.step_numpy import level, slice_losses
 from kernels.mechanisms.adl import ADL_CAPPED_PRO_RATA, ADL_PRO_RATA, ADL_QUEUE, ADL_RANDOM_START
+from kernels.mechanisms.feed import Feed
 from kernels.outcome import CHANNELS, COMPONENTS, EXHAUSTED
+from kernels.packing import pack
 from kernels.parts.table.table_numpy import EDGES
 from tests.accounts import accounts, long_portfolio
 from tests.parity.compare import TOLERANCE, gaps, steep
-from tests.scenarios import DEEP, ENGINES, LIMIT, quiet, simulate
+from tests.scenarios import DEEP, ENGINES, LIMIT, quiet, simulate, with_parts
 
 ONE = 1e6  # dollars: amounts in the known answers are in units of this
 
@@ -260,6 +263,53 @@ def test_holders_elsewhere_are_not_deleveraged(engine):
     found = simulate(engine, bankrupt_pair(legs=0.0))
     assert found.adl_notional.sum() == 0
     assert found.sold_by[0].sum() == pytest.approx(27 * ONE, rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_coin_owed_and_held_hurts_both_ways(engine):
+    """Short .3 of Bitcoin, long .7 of Ether, all margin in Bitcoin: z = .3 + (.4 - .7 E) / B.
+
+    At (1, .4) it is .42, and a rise of Bitcoin would help from .3 on: at (.8, .41) it is .44125, though Ether
+    has risen and it was a rise of Bitcoin that hurt at the start.
+    """
+    w = np.array([-0.3, 0.7])
+    path = np.log([[1.0, 1.0], [1.0, 0.4], [0.8, 0.41]])
+    in_bitcoin = np.array([[[1.0], [0.0]]])
+    scenario = accounts(
+        quiet(n_step=2, n_asset=2, depth=DEEP, shock=np.diff(path, axis=0)), forced={(0, 0, 0): ONE * EDGES},
+        need=-w[None, :, None], need_fixed=w.sum(), value=in_bitcoin, value_fixed=0.0,
+        lean=[[[1.0], [-1.0]]], loss=-w[None, :, None], loss_fixed=w.sum(), worth=in_bitcoin,
+        worth_fixed=0.0, sold=w[None, None, :, None],
+    )  # fmt: skip
+    forced = simulate(engine, scenario).liquidated_coins[0, 0, :2]
+    assert forced == pytest.approx(0.44125 * ONE * np.abs(w), rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_mark_that_stands_still_counts(engine):
+    """Half Bitcoin, half Ether. Marks have been at (-5%, -12%) and, no worse, at (-13%, 0) in log.
+
+    Now prices are at (-4%, -11%), better than at first, but the feed of Bitcoin stopped at -13%.
+    """
+    path = np.array([[0.0, 0.0], [-0.05, -0.12], [-0.13, 0.0], [-0.04, -0.11]])
+    scenario = accounts(
+        quiet(n_step=3, n_asset=2, depth=DEEP, shock=np.diff(path, axis=0)),
+        forced={(0, 0, 0): ONE * EDGES}, **long_portfolio([0.5, 0.5]),
+    )  # fmt: skip
+    stale = np.zeros((2, 2, 1), np.int32)
+    stale[1, 0] = 1
+    row, wrong = np.array([0, 0, 1], np.int32), np.zeros(2, np.int32)
+    scenario = with_parts(scenario, feed=Feed(row, wrong, np.zeros((2, 3, 2, 1)), stale))
+    stress = 1 - 0.5 * np.exp(-0.13) - 0.5 * np.exp(-0.11)
+    forced = simulate(engine, scenario).liquidated_coins[0, 0, :2]
+    assert forced == pytest.approx(stress * ONE / 2, rel=1e-4)
+
+
+def test_too_many_slots_are_refused():
+    """The fused engine has room for so many and no more."""
+    scenario = accounts(quiet(), MAX_SLOT + 1)
+    with pytest.raises(ValueError, match=f"{MAX_SLOT} slots"):
+        pack(scenario, [])
 
 
 def random_scenario(seed, n_step=6, **changes):

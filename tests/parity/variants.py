@@ -49,6 +49,17 @@ WHALES = [
 NO_LADDER = ["venues.beta.liquidation.ladder=[]"]
 BOOKS_AS_SET = ["venues.alpha.markets.ETH.book={withdrawal: {floor: 3%}}"]
 
+PEG = [
+    "assets.USDE={name: USDe, price: $1, volatility: 1%, calm_volatility: 1%}", "correlation=0.6",
+    "venues.alpha.markets.USDE={open_interest: $0, depth: $3M, mark: {own: 100%}}",
+    "overlays=[{kind: price_shock, at: 2m, over: 5m, size: -5%, betas: {USDE: 0}}, "
+    "{kind: depeg, asset: USDE, at: 10m, over: 5m, size: -30%, stays: 1m, recovery: 5m}]",
+    *account("alpha", "unified", "kind: unified, open_interest: $2B, legs: {BTC: 60%, ETH: 40%}, "
+             "collateral: {USDE: {share: 60%, ratio: 95%}, ETH: {share: 10%, ratio: 90%}}"),
+    *account("beta", "unified", "kind: unified, open_interest: $500M, legs: {BTC: 100%}, collateral: "
+             "{USDE: {share: 50%, valued_as: cash, seized: kept}, BTC: {share: 30%, seized: kept}}"),
+]  # fmt: skip
+
 VARIANTS = {
     "as it is": [],
     # marks and monitoring
@@ -164,15 +175,13 @@ VARIANTS = {
         *account("beta", "ethers", "kind: coin_margined, open_interest: $500M, asset: ETH, side: long, "
                  "half_life: 2m"),
     ],
-    "collateral off its peg": [
-        "assets.USDE={name: USDe, price: $1, volatility: 1%, calm_volatility: 1%}", "correlation=0.6",
-        "venues.alpha.markets.USDE={open_interest: $0, depth: $3M, mark: {own: 100%}}",
-        "overlays=[{kind: price_shock, at: 2m, over: 5m, size: -5%, betas: {USDE: 0}}, "
-        "{kind: depeg, asset: USDE, at: 10m, over: 5m, size: -30%, stays: 1m, recovery: 5m}]",
-        *account("alpha", "unified", "kind: unified, open_interest: $2B, legs: {BTC: 60%, ETH: 40%}, "
-                 "collateral: {USDE: {share: 60%, ratio: 95%}, ETH: {share: 10%, ratio: 90%}}"),
-        *account("beta", "unified", "kind: unified, open_interest: $500M, legs: {BTC: 100%}, collateral: "
-                 "{USDE: {share: 50%, valued_as: cash, seized: kept}, BTC: {share: 30%, seized: kept}}"),
+    "collateral off its peg": PEG,
+    "collateral off its peg, sold slowly": [*PEG, *SLOW],
+    "accounts deleveraged, margins raised": [
+        *policy("queue"), *POOR,
+        *account("beta", "majors", "kind: cross_margin, open_interest: $600M, legs: {BTC: 60%, ETH: 40%}"),
+        *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
+        "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -9%}, {kind: margin, at: 5m, factor: 6}]",
     ],
     # others who must sell
     "loans": [
@@ -261,6 +270,11 @@ VARIANTS = {
         "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
         "{kind: halt, at: 8m, over: 6m, venues: [alpha]}, {kind: halt, at: 20m, over: 1h, assets: [ETH]}]",
     ],
+    "closed for a while, with funding": [
+        "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
+        "{kind: halt, at: 8m, over: 6m, venues: [alpha]}]",
+        "venues.alpha.funding={cap: 20%}", "venues.beta.funding={interest: 0.03%, cap: 30%}", *SLOW,
+    ],
     "closed, last price kept": [
         "venues.beta.mark={own: 0%, exclude_halted: false}",
         "venues.alpha.mark={kind: median, basis_half_life: 2m, exclude_halted: false}",
@@ -278,6 +292,11 @@ VARIANTS = {
     "outages": [
         *SLOW, "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
         "{kind: outage, at: 7m, over: 5m, throughput: 20%, depth: 30%, venues: [alpha]}]",
+    ],
+    "an outage of a lender's books": [
+        "sellers.desk={kind: cefi_loans, sold_on: {beta: 1}, pools: {bitcoin: {collateral: {BTC: 100%}, "
+        "margin_call: 80%, half_life: 5m, loans: [{from: 60%, to: 79%, amount: $2B}]}}}",
+        "venues.alpha.failures={capacity: $200M, rate: 200000/y, half_life: 5m, lasts: 4m}",
     ],
     "outages by chance": [
         *SLOW, "venues.alpha.failures={capacity: $200M, rate: 200000/y, half_life: 5m, lasts: 4m, "
