@@ -4,7 +4,12 @@
 class Engine : Settlement {
    public:
     explicit Engine(const PackedScenario& scenario)
-        : Settlement(scenario), accounts(scenario), outages(scenario), closings(scenario), flows(scenario) {
+        : Settlement(scenario),
+          accounts(scenario),
+          outages(scenario),
+          closings(scenario),
+          flows(scenario),
+          vaults(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -45,7 +50,9 @@ class Engine : Settlement {
             n_active = 0;
             now = n;
             if (flows.responsive && n) remember_returns();
-            joint = accounts.n_slot || flows.due(n);
+            vaults.begin_step();
+            unwinding = 0;
+            joint = accounts.n_slot || flows.due(n) || vaults.open;
             if (outages.there) outages.decide(draw, n);
             for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
             if (joint)
@@ -53,6 +60,7 @@ class Engine : Settlement {
             else if (n_active)
                 cascades();
             if (outages.there) outages.remember();
+            vaults.remember(record);
             funds.forget_spent();
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
@@ -76,7 +84,10 @@ class Engine : Settlement {
     Draw draw;
     Closings closings;
     Flows flows;
-    bool joint;  // assets wait for each other within the step: accounts or frozen flows may touch them
+    Vaults vaults;
+    uint32_t unwinding;  // assets in which vaults sell in the step
+    bool
+        joint;  // assets wait for each other within the step: accounts, frozen flows or vaults may touch them
     Returns returns;
     Memory memory;
     float waiting[LANES];
@@ -100,6 +111,7 @@ class Engine : Settlement {
         accounts.begin();
         outages.begin();
         flows.begin();
+        vaults.begin();
         status = 0;
         std::memset(waiting, 0, sizeof waiting);
         cumulative[0] = 0.0f;
@@ -374,6 +386,7 @@ class Engine : Settlement {
         c.survival = &m.survival[0][0];
         c.bins = m.bins;
         c.crowd = crowded ? &crowds[a] : nullptr;
+        c.taking = vaults.taking(a);
         for (int side = 0; side < 2; ++side) {
             c.thinned[side] = m.thinned[side];
             c.base[side] = m.base[side];
@@ -383,14 +396,15 @@ class Engine : Settlement {
             c.frontier[side] = m.frontier[side];
         }
         if (x.breakers || work[a].halted) restrict_cascade(m, a, c);
-        for (int side = 0; side < 2; ++side) c.limit[side] = c.most[side];
+        for (int side = 0; side < 2; ++side) c.limit[side] = c.taking.limit(side, c.most[side]);
     }
 
     // Markets whose selling came to a breaker's level.
     void touch(Market& m, const Work& w, const Cascade& c) {
         const vec zero = splat(0.0f);
-        m.breakers.touched = above(c.wanted[LONG] + maximum(zero - c.extra, zero), w.band[LONG]) |
-                             above(c.wanted[SHORT] + maximum(c.extra, zero), w.band[SHORT]);
+        m.breakers.touched =
+            above(c.taking.booked(LONG, c.wanted[LONG]) + maximum(zero - c.extra, zero), w.band[LONG]) |
+            above(c.taking.booked(SHORT, c.wanted[SHORT]) + maximum(c.extra, zero), w.band[SHORT]);
         m.breakers.touched &= ~w.halted;
     }
 
@@ -455,7 +469,19 @@ class Engine : Settlement {
         for (int side = 0; side < 2; ++side)
             if (c.live[side]) execute(m, a, side, c, fill);
         near(x, m, c.live);
+        if (vaults.there) hand_over(a, c, fill);
         return fill;
+    }
+
+    // What the vaults took over and unwound in the step.
+    void hand_over(int a, const Cascade& c, vec fill) {
+        vec bought = unwinding >> a & 1 ? flows.executed[flows.n_source][a] : splat(0.0f);
+        for (int side = 0; side < 2; ++side)
+            if (c.live[side] && c.taking.some) {
+                const vec taken = c.taking.taken(side, c.flow[side]);
+                bought = side == LONG ? bought + taken : bought - taken;
+            }
+        vaults.trade(a, bought, fill);
     }
 
     // The selling of a step with accounts or frozen flows in it; same order as selling_numpy.py.
@@ -475,6 +501,7 @@ class Engine : Settlement {
         const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
         if (funds.together && !quiet && accounts.n_slot) deleverage_accounts();
+        if (vaults.open) settle_vaults();
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
@@ -540,8 +567,16 @@ class Engine : Settlement {
 
     // Frozen flows go first, as far as books and engines take them; returns the assets that they touch.
     uint32_t send(int n) {
-        if (!flows.due(n)) return 0;
-        const uint32_t touched = flows.decide(n);
+        if (!flows.due(n) && !vaults.holding) return 0;
+        for (uint32_t rest = vaults.holding; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            const vec zero = splat(0.0f);
+            vec order = select(lanes_of(work[a].halted), zero, vaults.order(a));
+            if (outages.there) order = select(outages.throughput > 0.0f, order, zero);
+            flows.unwind(a, order);
+            if (above(absolute(order), 0.0f)) unwinding |= 1u << a;
+        }
+        const uint32_t touched = flows.decide(n) | unwinding;
         for (uint32_t rest = touched; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
             wake(a, n);
@@ -561,6 +596,9 @@ class Engine : Settlement {
             const int a = __builtin_ctz(touched);
             for (int i = 0; i < flows.n_source; ++i)
                 record.sold_by[s.flow_channel[i]] += lane_sum(absolute(flows.executed[i][a]) * fill[a]);
+            if (unwinding >> a & 1)
+                record.sold_by[VAULT_CHANNEL] +=
+                    lane_sum(absolute(flows.executed[flows.n_source][a]) * fill[a]);
         }
     }
 
@@ -569,8 +607,8 @@ class Engine : Settlement {
         Cascade& c = cascade[a];
         if (opening && !above(absolute(c.extra), 0.0f)) return;
         const vec zero = splat(0.0f);
-        c.limit[LONG] = maximum(c.most[LONG] - maximum(zero - c.extra, zero), zero);
-        c.limit[SHORT] = maximum(c.most[SHORT] - maximum(c.extra, zero), zero);
+        c.limit[LONG] = c.taking.limit(LONG, maximum(c.most[LONG] - maximum(zero - c.extra, zero), zero));
+        c.limit[SHORT] = c.taking.limit(SHORT, maximum(c.most[SHORT] - maximum(c.extra, zero), zero));
         c.live[LONG] |= above(zero, c.extra) != 0;  // the other side cannot be triggered by these orders
         c.live[SHORT] |= above(c.extra, zero) != 0;
         if (opening)
@@ -649,7 +687,8 @@ class Engine : Settlement {
             if (!(touched >> a & 1)) continue;
             const Cascade& c = cascade[a];
             for (int side = 0; side < 2; ++side) {
-                const vec taken = c.flow[side] + maximum(side == LONG ? zero - c.extra : c.extra, zero);
+                const vec booked = c.taking.booked(side, c.flow[side]);
+                const vec taken = booked + maximum(side == LONG ? zero - c.extra : c.extra, zero);
                 const vec limit = maximum(c.most[side] - taken, zero);
                 const ivec over = sent[a][side] > limit;
                 if (any(over)) {
@@ -688,7 +727,8 @@ class Engine : Settlement {
         }
         if (x.book.any_limited)
             for (int side = 0; side < 2; ++side) {
-                const vec space = room(x.book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
+                const vec ends = room(x.book, c.start_q, c.depth, side == LONG ? 1.0f : -1.0f);
+                const vec space = c.taking.limit(side, ends);
                 if (any((c.wanted[side] > space) & (c.flow[side] >= space))) status |= EXHAUSTED;
             }
         const float total = lane_sum(c.flow[LONG] + c.flow[SHORT] + absolute(c.extra)), first = work[a].first;
@@ -728,7 +768,7 @@ class Engine : Settlement {
         record.coins[a] += flowed;
         const float sum = lane_sum(dollars);
         flow += sum;
-        record.sold_by[0] += sum;
+        record.sold_by[0] += c.taking.some ? lane_sum(c.taking.booked(side, flowed) * fill) : sum;
         const uint32_t flowing = above(flowed, 0.0f);
         count[FLUSHES] += __builtin_popcount(flowing);
         record.pending_venues |= flowing;
@@ -803,16 +843,103 @@ class Engine : Settlement {
         for (int k = 0; k < accounts.n_slot; ++k)
             for (uint32_t rest = funds.together & ~halted; rest; rest &= rest - 1)
                 thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
+        reopen(thinned);
+    }
+
+    // Cascades that were opened before winners of their assets were closed.
+    void reopen(uint32_t thinned) {
         for (; thinned; thinned &= thinned - 1) {
             const int a = __builtin_ctz(thinned);
             if (!work[a].active) continue;
-            // Its cascade was opened before its winners were closed.
             for (int side = 0; side < 2; ++side) {
                 cascade[a].thinned[side] = market[a].thinned[side];
                 cascade[a].base[side] = market[a].base[side];
             }
             open_cascade(s, cascade[a]);
         }
+    }
+
+    // Close inventories of vaults with negative equity at the marks of round 0 against winners; who does not
+    // pay leaves it to the fund. Same statements as default_numpy.py.
+    void settle_vaults() {
+        vec price[MAX_ASSET];
+        for (uint32_t rest = vaults.holding; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            price[a] = exponential(mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue));
+        }
+        uint32_t thinned = 0, halted = 0;
+        bool some = false;
+        for (int a = 0; a < s.n_asset; ++a) halted |= work[a].halted;
+        for (int v = 0; v < s.n_venue; ++v) {
+            if (halted >> v & 1) {
+                vaults.look_again();
+                continue;
+            }
+            const float gain = vaults.gain(v, [&price](int a, int lane) { return (float)price[a][lane]; });
+            const float deficit = 0.0f - (s.vault_capital[v] + gain);
+            if (!(deficit > DUST)) continue;
+            some = true;
+            const float paid = s.adl_policy[v] == ADL_NONE ? 0.0f : close_vault(v, deficit, price, thinned);
+            vaults.receive(v, deficit);
+            const tiers whose = load_tiers(s.vault_whose + v * MAX_TIER);
+            add_tiers(record.loss[DEFICIT][v], paid * whose);
+            add_tiers(record.loss[ADL][v], paid * whose);
+            for (int t = 0; t < s.n_tier; ++t)
+                record.pending[v][t] += quad{0.0f, 0.0f, 0.0f, (deficit - paid) * whose[t]};
+            record.pending_venues |= 1u << v;
+        }
+        if (!some) return;
+        reopen(thinned);
+        for (int i = 0; i < n_active; ++i) {
+            Cascade& c = cascade[active[i]];
+            c.taking = vaults.taking(active[i]);
+            for (int side = 0; side < 2; ++side) c.limit[side] = c.taking.limit(side, c.most[side]);
+        }
+    }
+
+    // Returns what winners forgo; adds the assets in which they were closed.
+    float close_vault(int v, float deficit, const vec* price, uint32_t& assets) {
+        float value = 0.0f, paid = 0.0f;
+        const uint32_t held_assets = vaults.holding;
+        for (uint32_t rest = held_assets; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            const float held = vaults.held[a][v];
+            value += (held < 0.0f ? -held : held) * price[a][v];
+        }
+        for (uint32_t rest = held_assets; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            const float held = vaults.held[a][v], sign = held < 0.0f ? -1.0f : 1.0f, size = sign * held;
+            if (held == 0.0f) continue;
+            const int other = held > 0.0f ? SHORT : LONG;
+            Market& m = market[a];
+            float executed[MAX_GROUP];
+            for (int g = 0; g < s.n_group; ++g) executed[g] = m.executed[other][g][v];
+            const Crowd* crowd = crowded ? &crowds[a] : nullptr;
+            tiers all;
+            const Winners winners =
+                winners_of(s, a, other, v, price[a][v], executed, survival(m, other, v), crowd, all);
+            const float most = tier_sum(room(s.adl_policy[v], winners) * winners.notional);
+            const float closed = minimum(size, most);
+            if (!(closed > 0.0f)) continue;
+            const Given given =
+                give(s, a, other, v, winners, all, survival(m, other, v), closed, first_of_list(a, v));
+            m.survival[other][v] = given.survival;
+            m.thinned[other] |= 1u << v;
+            m.base[other][v] = executed_notional(m, a, other, v, executed);
+            assets |= 1u << a;
+            const float due = deficit * (size * price[a][v] / value);
+            const float forgone = s.adl_at_mark[v] ? 0.0f : due * (closed / size);
+            vaults.close(a, v, closed, price[a][v]);
+            add_tiers(record.adl_notional[v], given.taken);
+            record.adl_closed[v] += closed;
+            record.deleveraged[a][v] += closed;
+            closings.forgone[0][v] += forgone;
+            closings.needed[v] += forgone;
+            closings.hedged[v] += given.hedged;
+            closings.add({now, a, v, sign * closed, sign * (closed * price[a][v]) + forgone});
+            paid += forgone;
+        }
+        return paid;
     }
 
     // The same for one slot on one venue; returns the assets whose winners were closed.
@@ -1013,6 +1140,7 @@ class Engine : Settlement {
 
     uint32_t finish(float* row) {
         funds.end(record, winners_profits());
+        vaults.end(record, [this](int a, int v) { return traded(a, v); });
         float balance[LANES], lowest[LANES];
         for (int v = 0; v < s.n_venue; ++v) balance[v] = funds.balance(v, lowest[v]);
         status |= check(s, record, balance, lowest, cumulative[s.n_step]);

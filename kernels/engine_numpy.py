@@ -24,6 +24,8 @@ from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.outage import step_numpy as outage
 from kernels.mechanisms.overlay import step_numpy as overlay
+from kernels.mechanisms.vault import default_numpy as vault_default
+from kernels.mechanisms.vault import step_numpy as vault
 from kernels.mechanisms.withdrawal import step_numpy as withdrawal
 from kernels.parts.record.record_numpy import Record
 from kernels.scenario import Scenario
@@ -88,9 +90,14 @@ def step(
             together = state.funds.together(deleveraging) & ~market.halted.any(axis=1)
             settlement.deleverage_accounts(scenario, state, record, together, marks, watched, drawn)
 
+    taking = None
+    if state.vault is not None:
+        vault_default.settle(scenario, state, record, market.halted, np.exp(marks), drawn)
+        taking, orders = state.vault.taking(), vault.join(state.vault, orders, market)
+
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset, watched, rules, market, orders)
+    sold = selling.run(scenario, state, q, depth, offset, watched, rules, market, orders, taking)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
@@ -139,7 +146,8 @@ def pay(scenario, state, record, n) -> None:
 def note(scenario, state, record, sold, depth) -> None:
     """Status bits, branching ratio and backlog of a step's selling."""
     waiting = np.maximum(sold.wanted - sold.flow, 0.0).sum(axis=(1, 2))
-    exhausted = ((sold.wanted > sold.room) & (sold.flow >= sold.room)).any(axis=(1, 2, 3))
+    room = sold.executable(sold.room)
+    exhausted = ((sold.wanted > room) & (sold.flow >= room)).any(axis=(1, 2, 3))
     exhausted |= sold.overrun
     sales = sold.accounts
     if sales is not None:

@@ -30,6 +30,7 @@
 #include "kernels/mechanisms/halt/arrays_fused.h"
 #include "kernels/mechanisms/mark/arrays_fused.h"
 #include "kernels/mechanisms/outage/arrays_fused.h"
+#include "kernels/mechanisms/vault/arrays_fused.h"
 #include "kernels/mechanisms/waterfall/arrays_fused.h"
 
 // X(type, name): every array of the packed scenario, in the order of the declaration in Python.
@@ -105,7 +106,8 @@
     WATERFALL_ARRAYS(X)             \
     FEED_ARRAYS(X)                  \
     HALT_ARRAYS(X)                  \
-    OUTAGE_ARRAYS(X)
+    OUTAGE_ARRAYS(X)                \
+    VAULT_ARRAYS(X)
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;

@@ -96,6 +96,10 @@ FIELDS = (
           "funding paid by longs to shorts, and by shorts to longs, on open positions"),
     Field("cover", ("venue+", "defaults"), "USD", USD_EXPONENT,
           "largest deficit of one whale, and of two: what a fund must cover if they default"),
+    Field("vault_inventory", ("venue+",), "USD", USD_EXPONENT,
+          "largest inventory of a backstop vault at the end of a step, coins x start price"),
+    Field("vault_loss", ("venue+",), "USD", USD_EXPONENT,
+          "loss of a backstop vault at the last prices, less what others have paid for its deficits"),
     Field("worst_window", (), "USD", USD_EXPONENT,
           "largest forced notional in a run of steps within twelve minutes, at least one step; at the fill"),
 )

@@ -40,6 +40,7 @@ from kernels.mechanisms.leverage import Leverage
 from kernels.mechanisms.mark import Marking
 from kernels.mechanisms.outage import Outage
 from kernels.mechanisms.overlay import MarginRaise
+from kernels.mechanisms.vault import Vault
 from kernels.mechanisms.waterfall import Waterfall
 from kernels.mechanisms.whale import Whale
 
@@ -169,6 +170,7 @@ class Parts:
     feed: Feed | None = None
     halt: Halt | None = None
     outage: Outage | None = None
+    vault: Vault | None = None
 
     def replace(self, **changes) -> Parts:
         return dataclasses.replace(self, **changes)
@@ -192,6 +194,7 @@ PARTS = {
     "feed": Feed,
     "halt": Halt,
     "outage": Outage,
+    "vault": Vault,
 }
 """Classes of the parts by name; one line for each mechanism, here and in `Parts`."""
 

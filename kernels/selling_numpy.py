@@ -19,6 +19,7 @@ from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.flow import step_numpy as flow
 from kernels.mechanisms.halt import step_numpy as halt
 from kernels.mechanisms.liquidation import step_numpy as liquidation
+from kernels.mechanisms.vault.step_numpy import Taking
 
 
 @dataclass
@@ -39,6 +40,15 @@ class Selling:
     accounts: account.Sales | None
     frozen: np.ndarray | None  # executed frozen flows, net purchases, USD [path, source, asset, venue]
     overrun: np.ndarray  # frozen flows ran past the end of a book, bool [path]
+    taking: Taking | None = None  # of backstop vaults
+
+    def executable(self, limit):
+        """Most flow that executes where books take `limit`: USD [path, asset, side, venue]."""
+        return limit if self.taking is None else self.taking.limit(limit)
+
+    def into_books(self, flow):
+        """What of a flow goes into the books: USD [path, asset, side, venue]."""
+        return flow if self.taking is None else self.taking.booked(flow)
 
 
 def limits(scenario, state, trading, q, depth):
@@ -55,7 +65,7 @@ def limits(scenario, state, trading, q, depth):
     return room, np.where(trading.halted[:, :, None], 0.0, limit)
 
 
-def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None) -> Selling:
+def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None, taking=None) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
     Frontiers in `state` go on to where they end.
@@ -63,6 +73,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None)
     offset : distance added for isolated positions; watched: for accounts [path, asset, side, venue]
     marks  : Marks; trading: Trading
     orders : of frozen flows, net purchases, USD [path, source, asset, venue]
+    taking : what backstop vaults take
     """
     arrays, part = scenario.arrays, scenario.parts.account
     room, limit = limits(scenario, state, trading, q, depth)
@@ -71,6 +82,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None)
         q.copy(), state.fundamental.copy(), np.zeros(shape), np.zeros(shape), room, limit,
         np.zeros(q.shape[:2], bool), np.zeros(q.shape[:2]), np.zeros(q.shape[:2], int),
         np.ones(q.shape[:2], bool), np.zeros(q.shape), None, None, np.zeros(len(q), bool),
+        taking,
     )  # fmt: skip
     base = triggered(arrays, state, sold)
     changed = sold.active.copy()
@@ -78,7 +90,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None)
     if orders is not None:
         executed, overrun = flow.execute(orders, limit, room)
         sold.frozen, sold.overrun = executed, np.asarray(overrun)
-        state.flow_waiting = orders - executed
+        state.flow_waiting = (orders - executed)[:, : state.flow_waiting.shape[1]]
         sold.extra = executed.sum(axis=1)
         changed |= (executed != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
@@ -130,7 +142,7 @@ def answer(scenario, state, sold, acting, depth, watched, marks, number):
     sales.frontier = np.where(looking, reached, sales.frontier)
     due, fresh = account.wanted(part, sales)
     sales.due = np.where(looking, due, sales.due)
-    taken = sold.flow + by_side(sold.extra, 2)
+    taken = sold.into_books(sold.flow) + by_side(sold.extra, 2)
     room, limit = (np.maximum(x - taken, 0.0) for x in (sold.room, sold.limit))
     # Too little to matter is left to the next step.
     least = LATER * depth if number > 0 else np.zeros_like(depth)
@@ -146,10 +158,13 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> N
     base[woken] = liquidation.executed_total(
         arrays, woken[1], state.executed[woken], state.survival[woken], state.crowd_at(woken)
     )
+    taking = None if sold.taking is None else sold.taking.at(at)
+    limit = np.maximum(sold.limit[at] - by_side(extra, 1), 0.0)
+    limit = limit if taking is None else taking.limit(limit)
     end = cascade.run(
         arrays, asset, marks, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
-        np.maximum(sold.limit[at] - by_side(extra, 1), 0.0), state.survival[at], offset[at], extra,
-        None if opening else sold.flow[at], state.crowd_at(at),
+        limit, state.survival[at], offset[at], extra, None if opening else sold.flow[at],
+        state.crowd_at(at), taking,
     )  # fmt: skip
     sold.active[at] = True
     sold.q[at], sold.fundamental[at] = end.q, end.fundamental

@@ -8,6 +8,7 @@ from kernels.mechanisms.account import deleverage_numpy as bankrupt_accounts
 from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.liquidation import step_numpy as liquidation
+from kernels.mechanisms.vault import step_numpy as vault
 from kernels.mechanisms.waterfall import funds_numpy as waterfall_funds
 from kernels.mechanisms.waterfall import step_numpy as waterfall
 from kernels.mechanisms.whale import step_numpy as whale
@@ -95,7 +96,12 @@ def execute(scenario, state, record, counters, sold, fill, marks) -> None:
     state.executed = np.where(idle[:, :, :, None], reached, state.executed)
     state.executed[p, a, side, :, venue] = after
     if sold.frozen is not None:
-        record.sent(scenario.parts.flow.channel, sold.frozen, fill)
+        record.sent(vault.channels(scenario.parts), sold.frozen, fill)
+    if sold.taking is not None and sold.frozen is not None:
+        taken = sold.taking.taken(sold.flow)
+        state.vault.trade(taken, sold.frozen[:, -1], fill)
+        record.taken_over(taken, fill)
+        record.vault(state.vault.held)
     if scenario.parts.account is not None:
         settle_accounts(scenario, state, record, sold.accounts, fill, marks)
 

@@ -13,6 +13,7 @@ from kernels.mechanisms.halt import step_numpy as halt
 from kernels.mechanisms.halt.step_numpy import Breakers
 from kernels.mechanisms.outage import step_numpy as outage
 from kernels.mechanisms.outage.step_numpy import Failures
+from kernels.mechanisms.vault.step_numpy import Inventory
 from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.mechanisms.whale.step_numpy import Crowd
 from kernels.scenario import Scenario
@@ -63,6 +64,9 @@ class PathState:
     # funds
     funds: Funds
 
+    # backstop vaults, where there are any
+    vault: Inventory | None
+
     # status
     status: np.ndarray  # bits of kernels.outcome, uint32 [path]
 
@@ -105,5 +109,6 @@ def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> Path
         flow_memory=remembered(scenario, n_path),
         paid=np.zeros(market),
         funds=Funds(scenario, n_path),
+        vault=None if scenario.parts.vault is None else Inventory(scenario.parts.vault, n_path),
         status=np.zeros(n_path, np.uint32),
     )

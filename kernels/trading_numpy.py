@@ -84,7 +84,7 @@ def end(scenario, state, trading, sold) -> None:
     parts = scenario.parts
     pushed = np.stack([np.maximum(-sold.extra, 0.0), np.maximum(sold.extra, 0.0)], axis=2)
     if parts.halt is not None:
-        touched = (sold.wanted + pushed > trading.band) & (trading.band <= sold.limit)
+        touched = (sold.into_books(sold.wanted) + pushed > trading.band) & (trading.band <= sold.limit)
         touched = touched.any(axis=2) & ~trading.halted
         halt.remember(parts.halt, state.breakers, state.price, trading.halted, touched)
     if parts.outage is not None:

@@ -41,6 +41,7 @@ from stress.compile import (
     processes,
     rules,
     trading,
+    vaults,
     winners,
 )
 
@@ -88,6 +89,7 @@ def compile_config(config: RunConfig) -> Scenario:
         feed=trading.feed(config, shape),
         halt=trading.halt(config, shape),
         outage=trading.outage(config, shape),
+        vault=vaults.part(config, shape, arrays["forced"]),
         **parts,
     )
     return Scenario(shape, ScenarioArrays(**arrays), held)

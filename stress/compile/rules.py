@@ -69,11 +69,7 @@ def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
         if venue.fund.split == "shared":
             share[0, v] = 1.0
             continue
-        given = venue.fund.shares or {a: m.open_interest for a, m in venue.markets.items()}
-        weight = np.array([given.get(asset, 0.0) for asset in shape.assets])
-        # Shares of nothing: markets without open interest have funds alike.
-        weight = weight if weight.sum() > 0 else np.array([float(a in venue.markets) for a in shape.assets])
-        share[:, v] = weight / weight.sum()
+        share[:, v] = by_market(venue, venue.fund.shares, shape)
     coins = [venue.fund.coins for venue in venues]
     return Waterfall(
         split=each(lambda v: v.fund.split == "per_market"),
@@ -84,6 +80,15 @@ def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
         claim=each(lambda v: v.adl.excess == "claim"),
         socialise=each(lambda v: SOCIALISE[v.socialised_loss]),
     )
+
+
+def by_market(venue: Venue, shares: dict[str, float], shape: ScenarioShape) -> np.ndarray:
+    """Shares of the venue's markets, by open interest where none are given: [asset], sum 1."""
+    given = shares or {a: m.open_interest for a, m in venue.markets.items()}
+    weight = np.array([given.get(asset, 0.0) for asset in shape.assets])
+    # Shares of nothing: markets without open interest have shares alike.
+    weight = weight if weight.sum() > 0 else np.array([float(a in venue.markets) for a in shape.assets])
+    return weight / weight.sum()
 
 
 def special(venue: Venue) -> bool:

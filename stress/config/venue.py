@@ -133,6 +133,24 @@ class Failures(Strict):
     """What is left of the books' depth."""
 
 
+class Vault(Strict):
+    """A backstop vault: it takes a part of what is forced in place of the book, and sells it later.
+
+    It takes over isolated positions at the fill of the step, and carries their price risk from then on.
+    """
+
+    capital: Dollars
+    """Its own capital at the start; losses beyond it are a deficit, for winners first where there is ADL."""
+    capacity: PositiveDollars
+    """Most notional that it holds, in coins at the start price, over all markets."""
+    shares: dict[str, Share] = {}
+    """Shares of the capacity by market; by open interest by default."""
+    take: Share
+    """Share of forced flow that it takes, while it has room."""
+    half_life: Duration
+    """Time in which it sends half of its inventory into the books."""
+
+
 class MarketMakers(Strict):
     """What a venue asks of its market makers."""
 
@@ -169,6 +187,8 @@ class Venue(Strict):
     """Insurance fund at the start."""
     fund: Fund = Fund()
     adl: Adl
+    vault: Vault | None = None
+    """Backstop vault; none by default."""
     socialised_loss: Literal["none", "step", "run"] = "none"
     """Whether winners' profits pay for what the fund does not, at the end of the step or of the run."""
     closing_share: Share = 0.7

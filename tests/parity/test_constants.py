@@ -9,6 +9,7 @@ import pytest
 from kernels import outcome, packing, scenario, sites
 from kernels.mechanisms import account, adl, book, cascade, flow, funding, liquidation, waterfall, whale
 from kernels.mechanisms.exogenous import step_numpy as exogenous
+from kernels.mechanisms.vault import step_numpy as vault
 from kernels.parts import histogram, table
 from kernels.parts.philox import philox_numpy
 from kernels.parts.record import record_numpy
@@ -47,6 +48,7 @@ SHARED = {
     "PHILOX_M0": philox_numpy.MULTIPLIERS[0], "PHILOX_M1": philox_numpy.MULTIPLIERS[1],
     "PHILOX_W0": philox_numpy.WEYL[0], "PHILOX_W1": philox_numpy.WEYL[1],
     "STRESSED": record_numpy.STRESSED, "N_COMPONENT": len(outcome.COMPONENTS),
+    "VAULT_CHANNEL": outcome.CHANNELS.index("vault"), "LEAST_BOOKED": vault.LEAST_BOOKED,
     "N_CHANNEL": len(outcome.CHANNELS), "MAX_SLOT": account.MAX_SLOT, "MAX_PASS": account.MAX_PASS,
     "MAX_SOURCE": flow.MAX_SOURCE, "MOST_CHARGED": funding.MOST_CHARGED, "BAND": whale.BAND,
     "SITE_LEVERAGE": sites.LEVERAGE, "SITE_LEVERAGE_COMMON": sites.LEVERAGE_COMMON,

@@ -135,6 +135,27 @@ VARIANTS = {
         "venues.alpha.liquidation={fee: 1%, surplus_to_fund: 40%}",
         "venues.beta.liquidation={fee: 0.2%, surplus_to_fund: 70%}",
     ],
+    # backstop vaults
+    "vaults": [
+        "venues.alpha.vault={capital: $5M, capacity: $100M, take: 60%, half_life: 5m}",
+        "venues.beta.vault={capital: $0, capacity: $300M, shares: {BTC: 20%, ETH: 80%}, take: 100%, "
+        "half_life: 1m}",
+    ],
+    "vaults in deficit, backlog, queue": [
+        *policy("queue"), *POOR, *SLOW,
+        *each_venue("vault={capital: $1M, capacity: $400M, take: 70%, half_life: 1h}"),
+    ],
+    "vaults, halts and outages": [
+        *POOR, *each_venue("vault={capital: $1M, capacity: $400M, take: 100%, half_life: 2m}"),
+        *each_venue("breakers={levels: [{move: 3%, halt: 2m}, {move: 6%, halt: 4m}]}"),
+        "venues.alpha.failures={capacity: $50M, rate: 40/h, half_life: 5m, lasts: 3m, depth: 50%}",
+    ],
+    "vaults beside accounts and orders, bad debt": [
+        *policy("none"), "venues.alpha.vault={capital: $2M, capacity: $200M, take: 50%, half_life: 10m}",
+        "overlays=[{kind: market_maker_default, at: 3m, over: 10m, share: 60%, inventory: {BTC: $200M}}, "
+        "{kind: price_shock, at: 2m, over: 10m, size: -7%}]",
+        *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
+    ],
     # positions
     "no ladder": NO_LADDER,
     "ladders everywhere": [

@@ -17,7 +17,8 @@ struct Cascade {
     vec extra;      // net purchases of others in this step
     vec start_q, depth, inverse_depth, tolerance;
     vec base[2], limit[2];
-    vec most[2];            // `limit` before the accounts took their part
+    vec most[2];            // `limit` of books and engines, before others took their part
+    Taking taking;          // of backstop vaults
     bool live[2];           // sides with anything to execute
     uint32_t thinned[2];    // lanes whose tiers auto-deleveraging has thinned
     const tiers* survival;  // [side][lane]
@@ -90,7 +91,7 @@ static inline vec reached_by(const Cascade& c, int side, vec marked) {
 // Let a cascade that has come to its end go on: others have bought or sold, `extra`, since.
 static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
-    move(c, c.extra + (c.flow[SHORT] - c.flow[LONG]));
+    move(c, c.extra + (c.taking.booked(SHORT, c.flow[SHORT]) - c.taking.booked(LONG, c.flow[LONG])));
     const vec marked = marked_at(s, c, displacement(*c.book, c.q));
     c.converged = c.jumped = false;
     c.rounds = 0;
@@ -183,7 +184,8 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
         c.flow[side] = c.assumed[side] = flow;
         fresh = fresh + more;
         largest = maximum(more, largest);
-        net = side == LONG ? net - flow : net + flow;
+        const vec booked = c.taking.booked(side, flow);
+        net = side == LONG ? net - booked : net + booked;
         capped |= above(c.wanted[side], flow);
     }
     float total = lane_sum(fresh);
@@ -206,7 +208,8 @@ static inline bool next_round(const PackedScenario& s, Cascade& c) {
         return false;
     }
     if (c.rounds == MAX_ROUNDS) return false;
-    const bool free = !c.jumped && c.rounds >= FIRST_JUMP && !capped && !(c.thinned[LONG] | c.thinned[SHORT]);
+    const bool crooked = (c.thinned[LONG] | c.thinned[SHORT]) || c.taking.some;
+    const bool free = !c.jumped && c.rounds >= FIRST_JUMP && !capped && !crooked;
     c.jumped = false;
     const vec displaced = displacement(*c.book, c.q);
     const vec marked = marked_at(s, c, displaced);

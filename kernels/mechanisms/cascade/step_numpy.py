@@ -37,18 +37,25 @@ class Cascade:
 class Rounds:
     """What the rounds of n assets start from, and how flow moves their marks, Eqs. (1)-(3)."""
 
-    def __init__(self, arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd):
+    def __init__(
+        self, arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd, taking
+    ):
         self.arrays, self.asset, self.marks = arrays, asset, marks
         self.fundamental, self.q, self.depth = fundamental, q, depth
         self.base, self.survival, self.offset, self.extra = base, survival, offset, extra
-        self.crowd = crowd
+        self.crowd, self.taking = crowd, taking
         self.alpha, self.band = arrays.alpha[asset], arrays.band[asset]
         self.permanent = arrays.permanent[asset]
-        self.thinned = (survival != 1).any(axis=(1, 2, 3))
+        # A line along the flow says nothing certain where survival or a vault's share of it changes.
+        self.crooked = (survival != 1).any(axis=(1, 2, 3))
+        if taking is not None:
+            self.crooked |= taking.some
         self.per_dollar = np.where(depth > 0, 1 / np.where(depth > 0, depth, 1.0), 0.0)
 
     def move(self, at, flow):
         """Fundamental [at] and consumption [at, venue] after a flow [at, side, venue]."""
+        if self.taking is not None:
+            flow = self.taking.at(at).booked(flow)
         net = self.extra[at] + (flow[:, SHORT] - flow[:, LONG])
         return (
             self.fundamental[at] + self.permanent[at] * net.sum(axis=1),
@@ -131,6 +138,7 @@ def run(
     extra,
     flow=None,
     crowd=None,
+    taking=None,
 ):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
@@ -143,9 +151,10 @@ def run(
     extra      : [n, venue], net purchases of others in this step, USD
     crowd      : Crowd of these rows; None: all are as in the tables
     flow       : [n, side, venue], executed before `extra` came, where the rounds go on; None: they begin
+    taking     : what backstop vaults take of these rows; None: nothing
     """
     n = len(asset)
-    rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd)
+    rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd, taking)
     end = Cascade(
         np.zeros_like(base), np.zeros_like(base), frontier.copy(), fundamental.copy(), q.copy(),
         np.zeros(n), np.zeros(n, int), np.zeros(n, bool),
@@ -193,7 +202,7 @@ def run(
         keep = ~done
         at, flow, wanted = at[keep], flow[keep], wanted[keep]
         one_sided = (flow > DUST).any(axis=2).sum(axis=1) == 1
-        free = one_sided & (wanted == flow).all(axis=(1, 2)) & ~(jumped | rounds.thinned)[at]
+        free = one_sided & (wanted == flow).all(axis=(1, 2)) & ~(jumped | rounds.crooked)[at]
         assumed[at], jumped[at] = flow, False
         end.frontier[at] = np.maximum(end.frontier[at], rounds.reach(at, flow))
         if number >= FIRST_JUMP and free.any():

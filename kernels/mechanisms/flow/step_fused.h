@@ -9,18 +9,20 @@ class Flows {
         : n_source(scenario.flow_channel ? scenario.flow_channel_rows : 0),
           responsive(n_source && scenario.response_decay),
           s(scenario) {
+        n_order = n_source + (scenario.vault_take ? 1 : 0);
         for (int i = 0; responsive && i < n_source; ++i)
             for (int a = 0; a < s.n_asset; ++a)
                 answers[i][a] = above(absolute(load(s.response_rate, i * s.n_asset + a)), 0.0f) != 0;
     }
 
     const int n_source;
-    const bool responsive;                // some of them answer returns
-    vec executed[MAX_SOURCE][MAX_ASSET];  // of the step, where anything was ordered
+    const bool responsive;  // some of them answer returns
+    // of the step, where anything was ordered; after the sources of the schedule, the vaults
+    vec executed[MAX_SOURCE + 1][MAX_ASSET];
 
     void begin() {
         waiting_assets = 0;
-        for (int i = 0; i < n_source; ++i)
+        for (int i = 0; i < n_order; ++i)
             for (int a = 0; a < s.n_asset; ++a) order[i][a] = splat(0.0f);
         moved_assets = 0;
         for (int a = 0; a < s.n_asset; ++a) last[a] = 0.0f;
@@ -43,7 +45,7 @@ class Flows {
     // The orders of a step, with what is left of earlier ones; returns the assets that they touch.
     uint32_t decide(int step) {
         uint32_t touched = waiting_assets;
-        if (const int row = s.flow_row[step])
+        if (const int row = n_source ? s.flow_row[step] : 0)
             for (int i = 0; i < n_source; ++i)
                 for (int a = 0; a < s.n_asset; ++a) {
                     const vec fresh = load(s.flow_level, (row * n_source + i) * s.n_asset + a);
@@ -62,10 +64,13 @@ class Flows {
         return touched;
     }
 
+    // Orders of the vaults, which do not wait.
+    void unwind(int asset, vec purchases) { order[n_source][asset] = purchases; }
+
     // Dollars ordered on one side of an asset's books.
     vec sent(int asset, int side) const {
         vec sum = splat(0.0f);
-        for (int i = 0; i < n_source; ++i)
+        for (int i = 0; i < n_order; ++i)
             sum = sum + maximum(side == LONG ? splat(0.0f) - order[i][asset] : order[i][asset], splat(0.0f));
         return sum;
     }
@@ -79,11 +84,11 @@ class Flows {
             const ivec over = all > limit[side];
             share[side] = select(over, limit[side] / select(over, all, one), one);
         }
-        for (int i = 0; i < n_source; ++i) {
+        for (int i = 0; i < n_order; ++i) {
             const vec wanted = order[i][asset];
             const vec done = wanted * select(wanted < 0.0f, share[LONG], share[SHORT]);
             executed[i][asset] = done;
-            order[i][asset] = wanted - done;
+            order[i][asset] = i < n_source ? wanted - done : zero;
             if (above(absolute(order[i][asset]), 0.0f)) waiting_assets |= 1u << asset;
             net = net + done;
         }
@@ -92,7 +97,8 @@ class Flows {
 
    private:
     const PackedScenario& s;
-    vec order[MAX_SOURCE][MAX_ASSET];  // of the step; after it, what waits
+    int n_order;
+    vec order[MAX_SOURCE + 1][MAX_ASSET];  // of the step; after it, what waits
     uint32_t waiting_assets;
     float memory[MAX_SOURCE][MAX_ASSET];  // returns remembered
     float last[MAX_ASSET];                // log index prices up to which they go

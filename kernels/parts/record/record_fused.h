@@ -24,6 +24,8 @@ struct Record {
     float backlog_total;
     float sold_by[N_CHANNEL];
     vec funding[2];  // paid by longs, and by shorts
+    float vault_inventory[LANES], vault_inventory_total, vault_loss[LANES];
+    float vault_end[LANES];  // what vaults hold when the run ends
     uint32_t pending_venues;
 };
 
@@ -99,7 +101,8 @@ static inline void write_closed(RowWriter& row, const PackedScenario& s, const R
     for (int v = 0; v < s.n_venue; ++v) {
         float forced = 0.0f;
         for (int a = 0; a < s.n_asset; ++a) forced += r.coins[a][v];
-        const float closed = fma(s.closing_share[v], forced - r.adl_closed[v], r.adl_closed[v]);
+        const float open = forced - r.adl_closed[v] - r.vault_end[v];
+        const float closed = fma(s.closing_share[v], open, r.adl_closed[v]);
         row.put(closed);
         all += closed;
     }
@@ -203,6 +206,9 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
         }
     row.put(paid[0]), row.put(paid[1]);
     write_cover(row, crowds, s.n_asset, s.n_venue);
+    for (int v = 0; v < s.n_venue; ++v) row.put(r.vault_inventory[v]);
+    row.put(r.vault_inventory_total);
+    write_venues(row, r.vault_loss, s.n_venue);
     row.put(worst_window(cumulative, s.n_step, s.window_steps));
 }
 

@@ -43,6 +43,7 @@ class Record:
         self.backlog = np.zeros((n, v))
         self.backlog_total = np.zeros(n)
         self.sold_by = np.zeros((n, len(CHANNELS)))
+        self.vault_inventory = np.zeros((n, v + 1))
         self.flow = np.zeros((n, shape.n_step))
         self.closings = Closings(shape, n)
         self.step = 0
@@ -178,6 +179,41 @@ class Record:
         dollars = np.einsum("psav,pav->ps", np.abs(orders), fill)
         self.sold_by += dollars @ np.eye(len(CHANNELS))[channel]
 
+    def taken_over(self, taken, fill):
+        """Forced flow that vaults took: USD [path, asset, side, venue]; fill: [path, asset, venue]."""
+        self.sold_by[:, 0] -= (taken.sum(axis=2) * fill).sum(axis=(1, 2))
+
+    def vault(self, held):
+        """Inventories of vaults at the end of a step [path, asset, venue]."""
+        self.vault_inventory = np.maximum(self.vault_inventory, with_total(np.abs(held).sum(axis=1), (1,)))
+
+    def vault_closed(self, path, asset, venue, sign, coins, price, forgone, taken, hedged):
+        """Inventories closed against winners; all [n], taken [n, tier]."""
+        psi = self.scenario.arrays.closing_share[venue]
+        np.add.at(self.adl_notional, (path, venue), taken)
+        # A share of it counts already, as forced.
+        np.add.at(self.closed, (path, venue), (1 - psi) * coins)
+        np.add.at(self.deleveraged_coins, (path, venue, asset), coins)
+        dollars = coins * price + sign * forgone
+        self.closings.add(self.step, path, asset, venue, sign, coins, dollars, forgone, forgone, hedged)
+
+    def vault_deficit(self, whose, deficit, paid):
+        """Deficits of vaults, and what winners paid of them [path, venue]; whose: [venue, tier]."""
+        self.loss["deficit"] += deficit[..., None] * whose
+        self.loss["adl"] += paid[..., None] * whose
+        rest = (deficit - paid)[..., None] * whose
+        self.pending += self.spread[..., None] * rest[:, None]
+
+    def vault_end(self, inventory, price):
+        """Losses of vaults when the run ends; what they hold has not closed. price: log [path, asset, venue].
+
+        returns: [path, venue]
+        """
+        if inventory is None:
+            return np.zeros_like(self.closed)
+        self.closed -= self.scenario.arrays.closing_share * np.abs(inventory.held).sum(axis=1)
+        return np.maximum(-inventory.gain(np.exp(price)), 0.0)
+
     def funding_paid(self, by_longs):
         """Funding of a step: USD that longs pay to shorts, negative where shorts pay [path, asset, venue]."""
         self.funding[..., 0] += np.maximum(by_longs, 0.0).sum(axis=1)
@@ -224,6 +260,7 @@ class Record:
         cumulative = np.concatenate([np.zeros((len(rows), 1)), self.flow.cumsum(axis=1)], axis=1)
         window = min(shape.window_steps, shape.n_step)
         forgone = self.closings.forgone
+        vault_loss = self.vault_end(state.vault, state.price)
         fields = {
             "loss": with_total(loss, (2, 3)),
             "liquidated": with_total(self.liquidated, (1, 2, 3)),
@@ -249,6 +286,8 @@ class Record:
             "sold_by": self.sold_by,
             "funding": with_total(self.funding, (1,)),
             "cover": cover(self.whale_deficit),
+            "vault_inventory": self.vault_inventory,
+            "vault_loss": with_total(vault_loss, (1,)),
             "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
         }
         for name, values in fields.items():

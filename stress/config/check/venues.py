@@ -41,6 +41,7 @@ def venues(draft: Draft) -> Iterator[Finding]:
         yield from index(draft, key, venue)
         yield from interruptions(draft, path, venue)
         yield from fund(draft, key, venue)
+        yield from vault(key, venue)
         for asset, market in venue.markets.items():
             yield from rules(draft, venue, market, (*path, "markets", asset))
     listed = {asset for venue in draft.venues.values() if venue for asset in venue.markets}
@@ -68,6 +69,15 @@ def fund(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
         yield (*adl, "window"), "is not used", why, "Add a drawdown, or remove it."
     if venue.adl.excess == "claim" and venue.adl.policy == "none":
         yield (*adl, "excess"), "a claim on nobody", "the venue does not deleverage winners", ""
+
+
+def vault(key: str, venue: Venue) -> Iterator[Finding]:
+    """Shares of a capacity in markets that exist."""
+    if venue.vault is None or not venue.vault.shares:
+        return
+    path: Path = ("venues", key, "vault", "shares")
+    yield from undefined(path, venue.vault.shares, venue.markets, "market")
+    yield from adds_up(path, venue.vault.shares.values(), "the shares of the vault's capacity")
 
 
 def index(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
