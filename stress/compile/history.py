@@ -71,6 +71,10 @@ def weighted(standard: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray
 def read(config: RunConfig, dynamics: Dynamics) -> np.ndarray:
     """Log returns of all assets: float64 [row, asset], the latest last."""
     columns = [asset.lower() for asset in config.assets]
+    for place, (asset, column) in enumerate(zip(config.assets, columns, strict=True)):
+        if column == "time" or column in columns[:place]:
+            why = "`time` is when a row was" if column == "time" else "names of columns do not tell case"
+            raise config.error(("assets", asset), "cannot be a column of a history", why, "Rename the asset.")
     found = table.read(config.input(dynamics.file), columns, ["time"])
     returns = np.stack([found.numbers(column) for column in columns], axis=1)
     for row, at in zip(*np.nonzero(np.abs(returns) > LARGEST_RETURN), strict=True):

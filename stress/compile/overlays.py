@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.scenario import ScenarioShape
+from stress import units
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 from stress.config.factor import extended
 from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, StaleFeed
+
+MOST_VOLATILITY = 100.0
+"""In a year, with all factors on it: as much as an asset's own may be."""
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
@@ -57,6 +61,7 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
             markets = assets[:, None] & chosen(shape.venues, overlay.venues)
             depth *= np.where(markets, factor[:, None, None], 1.0)
     computable(config, shock, depth)
+    calm_enough(config, volatility.max(axis=0))
     volatility_level, volatility_row = np.unique(volatility, axis=0, return_inverse=True)
     depth_level, depth_row = np.unique(depth.reshape(shape.n_step, -1), axis=0, return_inverse=True)
     return {
@@ -95,6 +100,27 @@ def computable(config: RunConfig, shock: np.ndarray, depth: np.ndarray) -> None:
     if move > LARGEST_MOVE * (1 + rounding):
         problem = f"together move a log price by {move:.3g}"
         raise config.error(("overlays",), problem, f"at most {LARGEST_MOVE:g} can be computed")
+
+
+def calm_enough(config: RunConfig, factor: np.ndarray) -> None:
+    """Raise where factors, each of which is possible, together make a volatility that is not.
+
+    factor: largest factor of the overlays on the volatility of every asset [asset]
+    """
+    dynamics = config.dynamics
+    for (name, asset), most in zip(config.assets.items(), factor, strict=True):
+        level = asset.volatility
+        if dynamics.kind == "stochastic_vol":
+            level *= dynamics.start or 1.0
+        if dynamics.kind == "regime_switching":
+            found = dynamics.regimes.values()
+            level = max(regime.volatilities.get(name, level * regime.volatility) for regime in found)
+        if level * most > MOST_VOLATILITY * (1 + 1e-9):
+            path = ("overlays",) if most > 1 else ("dynamics",)
+            why = f"at most {units.SHARE.format(MOST_VOLATILITY)} can be computed"
+            raise config.error(
+                path, f"the volatility of {name} becomes {units.SHARE.format(round(level * most, 4))}", why
+            )
 
 
 def chosen(names: tuple[str, ...], some: tuple[str, ...] | None) -> np.ndarray:

@@ -33,7 +33,7 @@ def stochastic_volatility(config: RunConfig) -> StochasticVolatility:
     dynamics = config.dynamics
     assert dynamics.kind == "stochastic_vol"
     decay, settled = 2 ** (-config.run.step / dynamics.half_life), dynamics.deviation
-    innovation = settled * math.sqrt(-math.expm1(2 * math.log(decay)))
+    innovation = settled * math.sqrt(-math.expm1(-2 * math.log(2) * config.run.step / dynamics.half_life))
     numbers = {
         "decay": decay,
         "innovation": innovation,

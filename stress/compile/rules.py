@@ -76,7 +76,7 @@ def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
         share=share,
         coin_share=np.array([0.0 if c is None else c.share for c in coins]),
         coin=np.array([0 if c is None else shape.assets.index(c.asset) for c in coins], np.int32),
-        window=each(lambda v: parts_of_window(v.adl.window, config.run.step)),
+        window=each(lambda v: parts_of_window(v.adl.window, config.run.step, shape.n_step)),
         claim=each(lambda v: v.adl.excess == "claim"),
         socialise=each(lambda v: SOCIALISE[v.socialised_loss]),
     )
@@ -98,6 +98,6 @@ def special(venue: Venue) -> bool:
     return organised or adl.excess != "bad_debt" or venue.socialised_loss != "none"
 
 
-def parts_of_window(window: float | None, step: float) -> int:
-    """Steps in a sixteenth of a window, at least one; 0 for none."""
-    return 0 if window is None else max(round(window / PARTS_OF_WINDOW / step), 1)
+def parts_of_window(window: float | None, step: float, n_step: int) -> int:
+    """Steps in a sixteenth of a window, at least one, and no more than a run has; 0 for none."""
+    return 0 if window is None else min(max(round(window / PARTS_OF_WINDOW / step), 1), n_step)

@@ -174,6 +174,12 @@ Truth = Annotated[
 MOST_DOLLARS = 1e15
 """More than all there is; past it, single precision loses what a market is made of."""
 
+SHORTEST, LONGEST = 0.01, 36_500 * 86_400.0
+"""Ten milliseconds and a century, in seconds: what is meant takes no less, and no more."""
+
+MOST = 1e6
+"""Largest plain number, either way."""
+
 Dollars = Annotated[float, Quantity(units.DOLLARS, least=0, most=MOST_DOLLARS)]
 SignedDollars = Annotated[float, Quantity(units.DOLLARS, least=-MOST_DOLLARS, most=MOST_DOLLARS)]
 PositiveDollars = Annotated[float, Quantity(units.DOLLARS, above=0, most=MOST_DOLLARS)]
@@ -181,21 +187,22 @@ Depth = Annotated[float, Quantity(units.DOLLARS, least=1, most=MOST_DOLLARS)]
 Share = Annotated[float, Quantity(units.SHARE, least=0, most=1)]
 ShareOfDepth = Annotated[float, Quantity(units.SHARE, least=0, below=1)]
 PartShare = Annotated[float, Quantity(units.SHARE, above=0, below=1)]
-Percentage = Annotated[float, Quantity(units.SHARE)]
-PositivePercentage = Annotated[float, Quantity(units.SHARE, above=0)]
+Percentage = Annotated[float, Quantity(units.SHARE, least=-1e4, most=1e4)]
+PositivePercentage = Annotated[float, Quantity(units.SHARE, above=0, most=100)]
 NonNegativePercentage = Annotated[float, Quantity(units.SHARE, least=0, most=100)]
 Return = Annotated[float, Quantity(units.SHARE, above=-1)]
 Leverage = Annotated[float, Quantity(units.LEVERAGE, least=0)]
 PositiveLeverage = Annotated[float, Quantity(units.LEVERAGE, above=0)]
 Spread = Annotated[float, Quantity(units.SHARE, least=0, most=3)]
 MaximumLeverage = Annotated[float, Quantity(units.LEVERAGE, least=1)]
-Duration = Annotated[float, Quantity(units.DURATION, above=0)]
-Instant = Annotated[float, Quantity(units.DURATION, least=0)]
+Duration = Annotated[float, Quantity(units.DURATION, least=SHORTEST, most=LONGEST)]
+Instant = Annotated[float, Quantity(units.DURATION, least=0, most=LONGEST)]
 Rate = Annotated[float, Quantity(units.RATE, least=0)]
 DollarRate = Annotated[float, Quantity(units.DOLLAR_RATE, above=0)]
-Number = Annotated[float, Quantity(units.NUMBER)]
-PositiveNumber = Annotated[float, Quantity(units.NUMBER, above=0)]
-NonNegativeNumber = Annotated[float, Quantity(units.NUMBER, least=0)]
+Number = Annotated[float, Quantity(units.NUMBER, least=-MOST, most=MOST)]
+PositiveNumber = Annotated[float, Quantity(units.NUMBER, above=0, most=MOST)]
+NonNegativeNumber = Annotated[float, Quantity(units.NUMBER, least=0, most=MOST)]
+Multiplier = Annotated[float, Quantity(units.NUMBER, least=0, most=1000)]
 
 
 @dataclass(frozen=True)
@@ -227,9 +234,13 @@ class Otherwise:
         return {**quantity, "pattern": f"{quantity['pattern']}|^{self.word}$", "x-rule": rule}
 
 
-DurationOrNever = Annotated[float | None, Otherwise("never", Quantity(units.DURATION, above=0))]
+DurationOrNever = Annotated[
+    float | None, Otherwise("never", Quantity(units.DURATION, least=SHORTEST, most=LONGEST))
+]
 ShareOrNever = Annotated[float | None, Otherwise("never", Quantity(units.SHARE, above=0, most=1))]
-NumberOrStationary = Annotated[float | None, Otherwise("stationary", Quantity(units.NUMBER, above=0))]
+NumberOrStationary = Annotated[
+    float | None, Otherwise("stationary", Quantity(units.NUMBER, above=0, most=1000))
+]
 ThroughputOrUnlimited = Annotated[float | None, Otherwise("unlimited", Quantity(units.DOLLAR_RATE, above=0))]
 
 SchemaVersion = Annotated[

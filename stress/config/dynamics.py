@@ -9,7 +9,7 @@ from pydantic import Field
 from stress import units
 from stress.config.base import (
     Duration,
-    NonNegativeNumber,
+    Multiplier,
     NonNegativePercentage,
     Number,
     NumberOrStationary,
@@ -102,7 +102,7 @@ class Regime(Strict):
     """How long it lasts, on average."""
     next: dict[str, Share] = {}
     """Shares of the regimes that follow it; may be left out where there are only two."""
-    volatility: NonNegativeNumber = 1.0
+    volatility: Multiplier = 1.0
     """Factor on the stated volatility of every asset."""
     volatilities: dict[str, NonNegativePercentage] = {}
     """Volatility, in a year, of single assets in this regime, in place of the stated one and the factor."""

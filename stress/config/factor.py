@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from stress import units
-from stress.config.base import Number, Quantity, Strict, Text
+from stress.config.base import Number, PositivePercentage, Quantity, Strict, Text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +21,7 @@ class Factor(Strict):
 
     name: Text
     """Name for people; the key in `factors` is what the config calls it."""
-    volatility: Annotated[float, Quantity(units.SHARE, above=0)]
+    volatility: PositivePercentage
     """Standard deviation of the log return in a year."""
     correlations: dict[str, CorrelationNumber] = Field(min_length=1)
     """Correlations with assets, and with factors above it; those not named follow from the named ones."""

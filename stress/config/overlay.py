@@ -9,10 +9,9 @@ from pydantic import Field
 from stress.config.base import (
     Duration,
     Instant,
-    NonNegativeNumber,
+    Multiplier,
     Number,
     Percentage,
-    PositiveNumber,
     Return,
     Share,
     ShareOfDepth,
@@ -51,7 +50,7 @@ class VolatilityOverlay(Strict):
     """When it begins, from the start of the run."""
     over: Duration
     """How long it lasts."""
-    multiplier: NonNegativeNumber
+    multiplier: Multiplier
     """Factor on the volatility."""
     assets: tuple[str, ...] | None = None
     """Assets that it touches; all by default."""
@@ -81,7 +80,7 @@ class DepthOverlay(Strict):
     """When it begins, from the start of the run."""
     over: Duration
     """How long it lasts."""
-    multiplier: PositiveNumber
+    multiplier: Multiplier
     """Factor on the depth at rest."""
     venues: tuple[str, ...] | None = None
     """Venues that it touches; all by default."""
@@ -142,7 +141,7 @@ class MarginOverlay(Strict):
     """What the event is called in reports."""
     at: Instant
     """From when on, from the start of the run: in force from the first step that begins then or later."""
-    factor: NonNegativeNumber = 1.0
+    factor: Multiplier = 1.0
     """Maintenance rates are multiplied by this ..."""
     amount: Percentage = 0.0
     """... and this is added to them."""

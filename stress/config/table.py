@@ -28,6 +28,9 @@ LARGEST = 1 << 28
 """Bytes in a file of rows, at most."""
 
 MOST_PROBLEMS = 1000
+MOST = 1e15
+"""Largest number in a file of rows: more dollars than there are."""
+
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -90,6 +93,8 @@ class Table:
     ) -> np.ndarray:
         """A column as float64 [row]; NaN, and a problem, where a cell is no number within the bounds.
 
+        Beyond `MOST` either way is out of bounds for every column.
+
         blank: what an empty cell is worth; without it an empty cell is a problem
         """
         import numpy as np
@@ -103,6 +108,8 @@ class Table:
             if not math.isfinite(value):
                 what = f"{quoted(text)} is not a number" if text else "is empty"
                 self.refuse(row, column, what, "digits, a point and an exponent, without unit or separators")
+            elif abs(value) > MOST:
+                self.refuse(row, column, f"{text} is out of range", f"it must be at most {MOST:g} either way")
             elif above is not None and value <= above:
                 self.refuse(row, column, f"{text} is out of range", f"it must be more than {above:g}")
             elif least is not None and value < least:

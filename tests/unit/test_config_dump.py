@@ -18,11 +18,12 @@ small = load(SMALL)
 DOLLARS = st.floats(1e-3, 1e15).map(units.DOLLARS.format)
 SHARES = st.floats(0, 0.99).map(units.SHARE.format)
 POSITIVE = st.floats(1e-6, 1e6)
+TIMES = st.floats(0.01, 1e6).map(units.DURATION.format)
 VALUES = {
     "assets.BTC.price": DOLLARS,
     "assets.ETH.volatility": st.floats(0, 10).map(units.SHARE.format),
     "books.shape": st.floats(1e-3, 1).map(units.NUMBER.format),
-    "books.refill_half_life": st.just("never") | POSITIVE.map(units.DURATION.format),
+    "books.refill_half_life": st.just("never") | TIMES,
     "books.withdrawal.sensitivity": POSITIVE.map(units.NUMBER.format),
     "correlation": st.floats(-0.99, 0.99).map(units.NUMBER.format),
     "dynamics.degrees_of_freedom": st.floats(2, 1e3, exclude_min=True).map(units.NUMBER.format),

@@ -82,6 +82,8 @@ def collateral(draft: Draft, venue: Venue, key: str, found: Unified, path: Path)
     if total > 1 + SUM_TOLERANCE:
         why = f"they make {total * 100:.8g}%; what is left of 100% is cash"
         yield path, "the shares are more than everything", why, ""
+    elif 1 - total + sum(coin.share * coin.ratio for coin in found.collateral.values()) <= SUM_TOLERANCE:
+        yield path, "none of it counts as margin", "every share has a ratio of 0%", ""
     for name, coin in found.collateral.items():
         if coin.valued_as not in (None, CASH, *draft.assets):
             why, suggestion = suggest(coin.valued_as or "", [CASH, *draft.assets])

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from stress import units
 from stress.config.check.draft import Draft, Finding, adds_up, repeated, undefined
+from stress.config.check.overlays import LARGEST_MOVE
 from stress.config.correlation import Correlation
-from stress.config.dynamics import Bootstrap, JumpDiffusion, RegimeSwitching
+from stress.config.dynamics import Bootstrap, JumpDiffusion, OwnJumps, RegimeSwitching
 from stress.config.origin import Path
 from stress.config.overlay import CorrelationOverlay
 from stress.errors import quoted, suggest
+from stress.units import YEAR_SECONDS
 
 SMALLEST_EIGENVALUE = 1e-10
 
 
 def dynamics(draft: Draft) -> Iterator[Finding]:
-    """Assets named in drifts and jumps."""
+    """Assets named in drifts and jumps, and moves that can be computed."""
     found = draft.dynamics
     if found is None:
         return
     yield from undefined(("dynamics", "drift"), found.drift, draft.assets, "asset")
+    if draft.run is not None:
+        yield from drifts(("dynamics", "drift"), found.drift, draft.run.horizon, "over the run")
     if isinstance(found, JumpDiffusion):
-        yield from undefined(("dynamics", "own"), found.own, draft.assets, "asset")
-        if found.common:
-            yield from undefined(("dynamics", "common", "betas"), found.common.betas, draft.assets, "asset")
+        yield from jumps(found, draft)
     if isinstance(found, RegimeSwitching):
         yield from regimes(found, draft)
     if isinstance(found, Bootstrap):
         yield from bootstrap(found, draft)
+
+
+def drifts(path: Path, found: Mapping[str, float], time: float, when: str) -> Iterator[Finding]:
+    """Drifts that take a price out of what can be computed, within a time."""
+    why = f"more than {LARGEST_MOVE:g} either way cannot be computed"
+    for asset, drift in found.items():
+        move = drift * time / YEAR_SECONDS
+        if abs(move) > LARGEST_MOVE:
+            yield (*path, asset), f"moves the log price of {asset} by {move:.3g} {when}", why, ""
+
+
+def jumps(found: JumpDiffusion, draft: Draft) -> Iterator[Finding]:
+    """Jumps of assets that exist, of sizes that can be computed."""
+    yield from undefined(("dynamics", "own"), found.own, draft.assets, "asset")
+    sizes: list[tuple[Path, OwnJumps, float]] = [
+        (("dynamics", "own", asset), jump, 1.0) for asset, jump in found.own.items()
+    ]
+    if found.common:
+        path: Path = ("dynamics", "common")
+        yield from undefined((*path, "betas"), found.common.betas, draft.assets, "asset")
+        largest = max((abs(found.common.betas.get(asset, 1.0)) for asset in draft.assets), default=1.0)
+        sizes.append((path, found.common, largest))
+    why = f"a log size of more than {LARGEST_MOVE:g}, with the largest beta, cannot be computed"
+    for path, jump, beta in sizes:
+        for key, size in (("mean", jump.mean), ("deviation", jump.deviation)):
+            if abs(size) * beta > LARGEST_MOVE:
+                yield (*path, key), f"{units.SHARE.format(size)} is too large for a jump", why, ""
 
 
 def bootstrap(found: Bootstrap, draft: Draft) -> Iterator[Finding]:
@@ -60,6 +89,9 @@ def regimes(found: RegimeSwitching, draft: Draft) -> Iterator[Finding]:
             yield path, "is not a name for a regime", "`start: stationary` means another thing", ""
         for key in ("volatilities", "drift"):
             yield from undefined((*path, key), getattr(regime, key), draft.assets, "asset")
+        if draft.run is not None:
+            lasts = min(regime.mean_duration, draft.run.horizon)
+            yield from drifts((*path, "drift"), regime.drift, lasts, "while it lasts")
         yield from undefined((*path, "next"), regime.next, known, "regime")
         if name in regime.next:
             why = "how long it lasts is for `mean_duration` to say"

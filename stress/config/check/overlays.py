@@ -39,6 +39,9 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             continue
         path: Path = ("overlays", i)
         yield from within(draft, path, overlay)
+        for key in ("venues", "assets"):
+            if getattr(overlay, key, None) == ():
+                yield (*path, key), "is empty", "the event would touch nothing", "Leave it out for all."
         if isinstance(overlay, PriceShock):
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
             if overlay.factor is None:
@@ -90,6 +93,11 @@ def coin(draft: Draft, path: Path, overlay: Depeg) -> Iterator[Finding]:
     if abs(move := math.log1p(overlay.size)) > LARGEST_MOVE:
         why = f"more than {LARGEST_MOVE:g} either way cannot be computed"
         yield (*path, "size"), f"moves the log price of {overlay.asset} by {move:.3g}", why, ""
+    if overlay.recovery is None:
+        for key, unused in (("stays", overlay.stays != 0), ("recovered", overlay.recovered != 1)):
+            if unused:
+                why = "without `recovery` the coin never comes back"
+                yield (*path, key), "is not used", why, "Add a recovery, or remove it."
 
 
 def inventory(draft: Draft, path: Path, default: MarketMakerDefault) -> Iterator[Finding]:
@@ -146,6 +154,9 @@ def within(draft: Draft, path: Path, overlay: Overlay) -> Iterator[Finding]:
     end = finish(overlay)
     if overlay.at >= draft.run.horizon:
         yield (*path, "at"), f"begins after the horizon, {horizon}", "it would never happen", ""
+    elif isinstance(overlay, MarginOverlay) and overlay.at > draft.run.horizon - draft.run.step * (1 - 1e-6):
+        why = "no step begins then or later, so it would never be in force"
+        yield (*path, "at"), "is within the last step", why, ""
     elif isinstance(overlay, PriceShock | Depeg | MarketMakerDefault) and end > draft.run.horizon:
         rest = "inventory" if isinstance(overlay, MarketMakerDefault) else "move"
         why = f"it takes until {units.DURATION.format(end)}, and the rest of the {rest} would be lost"

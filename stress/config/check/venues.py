@@ -150,6 +150,9 @@ def rules(draft: Draft, venue: Venue, market: Market, path: Path) -> Iterator[Fi
     if market.maximum_leverage is not None and market.maximum_leverage > venue.maximum_leverage:
         limit = units.LEVERAGE.format(venue.maximum_leverage)
         yield (*path, "maximum_leverage"), f"is above the venue's, {limit}", "it holds for all", ""
+    if market.positions is not None and not market.open_interest:
+        why = "a market without open interest, a spot market, has no positions"
+        yield (*path, "positions"), "stands in a spot market", why, "Give it open interest, or remove it."
     yield from brackets.maintenance(venue, market, path)
     yield from leverage(draft, venue, market, path)
     if draft.books and (market.book or venue.market_makers.floor is not None):
