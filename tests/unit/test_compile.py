@@ -271,3 +271,21 @@ def test_an_insolvent_tier_is_located(build):
         ConfigError, match=r"venues\.beta\.markets\.BTC\.maintenance: nobody in tier .* solvent"
     ):
         build("venues.beta.markets.BTC.maintenance=[{rate: 90%}]")
+
+
+def test_a_window_as_long_as_allowed_is_the_whole_run(build):
+    scenario = build("venues.beta.adl={policy: queue, drawdown: 10%, window: 36500d}")
+    assert scenario.parts.waterfall.window.tolist() == [0, scenario.shape.n_step]
+
+
+def test_the_shortest_half_life_forgets_at_once(build):
+    part = build("dynamics={kind: stochastic_vol, half_life: 0.01s, deviation: 40%}").parts
+    assert part.stochastic_volatility.decay.item() == 0
+    assert part.stochastic_volatility.innovation.item() == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize("start", ["short", "stationary"])
+def test_the_shortest_regime_is_left_at_once(build, start):
+    regimes = "{short: {mean_duration: 0.01s}, long: {mean_duration: 30m}}"
+    part = build(f"dynamics={{kind: regime_switching, start: {start}, regimes: {regimes}}}").parts
+    assert part.regimes.transition[0, 0] / 2**32 == pytest.approx(0.01 / 1800, rel=1e-3)
