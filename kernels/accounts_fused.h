@@ -25,6 +25,7 @@ class Accounts {
             paid[k] = above(splat(1e30f), load(s.account_bonus, k)) & ((1u << s.n_venue) - 1);
             choosy |= paid[k] != 0;
             acts[k] = isplat(-1);
+            terms[k] = account_terms(s, k);
             local[k] = true;
             for (int a = 0; a < s.n_asset; ++a) {
                 own[k][a] = splat(0.0f);
@@ -72,10 +73,12 @@ class Accounts {
     }
 
     // Look at the prices; frontiers follow.
-    void look() {
+    // `changed`: assets whose prices are not those that were looked at last.
+    void look(uint32_t changed) {
         bool further = false;
         for (int k = 0; k < n_slot; ++k) {
-            const vec reached = account_reached(s, k, price);
+            if (!(terms[k].assets & changed)) continue;
+            const vec reached = account_reached(s, k, terms[k], price);
             const uint32_t more = above(reached, frontier[k]);
             if (!more) continue;
             further = true;
@@ -245,9 +248,10 @@ class Accounts {
     uint32_t paid[MAX_SLOT];              // venues where somebody acts for a bonus alone
     ivec acts[MAX_SLOT];                  // who sells in this step
     float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
-    bool local[MAX_SLOT];                              // sells on its own venues only
-    vec own[MAX_SLOT][MAX_ASSET];                      // what it sells there
-    bool falls[MAX_ASSET], rises[MAX_ASSET];           // assets whose fall or rise hurts anybody
+    AccountTerms terms[MAX_SLOT];
+    bool local[MAX_SLOT];                     // sells on its own venues only
+    vec own[MAX_SLOT][MAX_ASSET];             // what it sells there
+    bool falls[MAX_ASSET], rises[MAX_ASSET];  // assets whose fall or rise hurts anybody
 
     vec sold_by(int slot, int venue, int asset) const {
         return load(s.account_sold, (slot * s.n_venue + venue) * s.n_asset + asset);

@@ -174,15 +174,17 @@ class Engine : Settlement {
         m.frozen = 0;
         if (joint) {  // may be woken yet
             Work& w = work[a];
-            w.start = w.shown = splat(0.0f);
-            w.price = splat(m.fundamental);
-            w.halted = 0;
+            w.resting = true;
+            w.monitoring = w.watched_most = monitoring;
             w.lowest = w.highest = m.fundamental;
-            w.was_displaced = w.displaced = w.active = false;
-            set_offsets(w, m, splat(monitoring));
-            freeze_marks(x, m, a, nullptr, 0);
+            w.displaced = w.active = false;
             return;
         }
+        stay(x, m, a);
+    }
+
+    // The rest of such a step.
+    void stay(const Asset& x, Market& m, int a) {
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
@@ -190,9 +192,22 @@ class Engine : Settlement {
         trough(x, a, splat(m.fundamental), m.fundamental);
     }
 
-    void set_offsets(Work& w, const Market& m, vec monitoring) {
+    // An asset at rest that somebody looks at after all.
+    void rouse(int a) {
+        Work& w = work[a];
+        if (!w.resting) return;
+        const Market& m = market[a];
+        w.resting = w.was_displaced = false;
+        w.start = w.shown = splat(0.0f);
+        w.price = splat(m.fundamental);
+        w.halted = 0;
+        set_offsets(w, m, splat(w.monitoring), w.monitoring);
+        freeze_marks(asset[a], m, a, nullptr, 0);
+    }
+
+    void set_offsets(Work& w, const Market& m, vec monitoring, float most) {
         w.watched = monitoring;
-        w.watched_most = lane_max(monitoring);
+        w.watched_most = most;
         for (int side = 0; side < 2; ++side) {
             w.offset[side] = m.charge[side] + monitoring;
             w.most[side] = m.charge_most[side] + w.watched_most;
@@ -300,7 +315,9 @@ class Engine : Settlement {
         w.lowest = lowest;
         w.highest = highest;
         w.active = false;
-        set_offsets(w, m, frozen ? select(lanes_of(frozen), zero, splat(monitoring)) : splat(monitoring));
+        w.resting = false;
+        set_offsets(w, m, frozen ? select(lanes_of(frozen), zero, splat(monitoring)) : splat(monitoring),
+                    monitoring);
         freeze_marks(x, m, a, feed_error(s, n, a), stale);
         hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
         m.q = q;
@@ -528,6 +545,7 @@ class Engine : Settlement {
         note_flows(sent, fill);
         if (accounts.sold) {
             for (int a = 0; a < s.n_asset; ++a) {
+                rouse(a);
                 price[a] = exponential(work[a].price);
                 if (!work[a].active) fill[a] = price[a];
             }
@@ -542,13 +560,18 @@ class Engine : Settlement {
                     waiting[v] += more;
                     waiting_venues |= 1u << v;
                 }
-        for (int a = 0; a < s.n_asset; ++a) close(asset[a], market[a], a);
+        for (int a = 0; a < s.n_asset; ++a)
+            if (work[a].resting)
+                stay(asset[a], market[a], a);
+            else
+                close(asset[a], market[a], a);
     }
 
     // Who of the accounts sells in this step, from marks and prices before its selling.
     void decide() {
         vec marks[MAX_ASSET], prices[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
+            rouse(a);
             marks[a] = mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue);
             prices[a] = work[a].price;
         }
@@ -621,6 +644,7 @@ class Engine : Settlement {
     uint32_t answer(int n, uint32_t changed, bool opening) {
         for (uint32_t rest = changed; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
+            rouse(a);
             const Asset& x = asset[a];
             const Work& w = work[a];
             const Cascade& c = cascade[a];
@@ -629,7 +653,7 @@ class Engine : Settlement {
                                      : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             accounts.hold(a, {marked - w.watched, marked + w.watched});
         }
-        accounts.look();
+        accounts.look(changed);
         vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
         if (!accounts.wanted(fresh)) return 0;
         accounts.orders(fresh, sent);
@@ -670,6 +694,7 @@ class Engine : Settlement {
     // Give an asset that nobody triggered in a cascade of its own.
     void wake(int a, int n) {
         if (work[a].active) return;
+        rouse(a);
         const Asset& x = asset[a];
         Market& m = market[a];
         prepare(x, m, a, depth_now(x, m, a, n), m.behind, m.behind, cascade[a]);
@@ -832,12 +857,13 @@ class Engine : Settlement {
     void deleverage_accounts() {
         vec price[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
+            rouse(a);
             const Work& w = work[a];
             const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             price[a] = exponential(marked);
             accounts.hold(a, {marked - w.watched, marked + w.watched});
         }
-        accounts.look();
+        accounts.look((1u << s.n_asset) - 1);
         uint32_t thinned = 0, halted = 0;
         for (int a = 0; a < s.n_asset; ++a) halted |= work[a].halted;
         for (int k = 0; k < accounts.n_slot; ++k)

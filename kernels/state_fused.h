@@ -55,5 +55,7 @@ struct Work {
     float most[2];          // bounds of the offsets and of what marks may differ from prices
     float first;            // flow of the first round
     int rounds;
+    float monitoring;
     bool was_displaced, displaced, active;
+    bool resting;  // nothing happens in it so far: only the bounds are set
 };

@@ -9,11 +9,27 @@ struct Held {
     vec fall, rise;
 };
 
-static inline vec account_level(const PackedScenario& s, const float* slope, const float* fixed, int slot,
-                                const Held* price) {
-    vec sum = load(fixed, slot);
+// Assets that the margin stress of a slot depends on: in what is needed, and in what it is worth.
+struct AccountTerms {
+    uint32_t assets, need, value;
+};
+
+static inline AccountTerms account_terms(const PackedScenario& s, int slot) {
+    AccountTerms t = {0, 0, 0};
     for (int a = 0; a < s.n_asset; ++a) {
         const int at = slot * s.n_asset + a;
+        if (any(load(s.account_need, at) != 0.0f)) t.need |= 1u << a;
+        if (any(load(s.account_value, at) != 0.0f)) t.value |= 1u << a;
+    }
+    t.assets = t.need | t.value;
+    return t;
+}
+
+static inline vec account_level(const PackedScenario& s, const float* slope, const float* fixed, int slot,
+                                uint32_t assets, const Held* price) {
+    vec sum = load(fixed, slot);
+    for (; assets; assets &= assets - 1) {
+        const int a = __builtin_ctz(assets), at = slot * s.n_asset + a;
         const ivec falls = load(s.account_lean, at) < 0.0f;
         sum = fma(load(slope, at), select(falls, price[a].fall, price[a].rise), sum);
     }
@@ -21,9 +37,10 @@ static inline vec account_level(const PackedScenario& s, const float* slope, con
 }
 
 // Distance that margin stress has come since the start.
-static inline vec account_reached(const PackedScenario& s, int slot, const Held* price) {
-    const vec need = account_level(s, s.account_need, s.account_need_fixed, slot, price);
-    const vec value = account_level(s, s.account_value, s.account_value_fixed, slot, price);
+static inline vec account_reached(const PackedScenario& s, int slot, const AccountTerms& t,
+                                  const Held* price) {
+    const vec need = account_level(s, s.account_need, s.account_need_fixed, slot, t.need, price);
+    const vec value = account_level(s, s.account_value, s.account_value_fixed, slot, t.value, price);
     const vec stress =
         select(value > SMALLEST_WORTH, need / maximum(value, splat(SMALLEST_WORTH)), splat(LARGEST));
     const vec distance = stress - load(s.account_start, slot);

@@ -50,7 +50,7 @@ static inline vec consumption(const Book& b, vec x) {
     return fma(x - inside, b.band_slope, inside * fma(b.rest, inside, b.alpha));
 }
 
-static inline vec displacement(const Book& b, vec q) {
+INLINE vec displacement(const Book& b, vec q) {
     const vec size = absolute(q);
     if (!b.steep) {
         const vec inner = root(fma(b.four_rest, size, b.alpha2));
@@ -62,7 +62,7 @@ static inline vec displacement(const Book& b, vec q) {
     return copysign((inside + inside) / (b.alpha + inner) + beyond, q);
 }
 
-static inline vec refill(const Book& b, vec q) {
+INLINE vec refill(const Book& b, vec q) {
     q = q * b.refill;
     return select(absolute(q) < b.snap, splat(0.0f), q);
 }

@@ -36,7 +36,7 @@ struct Cascade {
     bool converged, jumped;
 };
 
-static inline vec forced_now(const PackedScenario& s, Cascade& c, int side) {
+INLINE vec forced_now(const PackedScenario& s, Cascade& c, int side) {
     const vec* scale = c.crowd ? &c.crowd->scale[side] : nullptr;
     vec total = forced_total(s, c.asset, side, c.frontier[side], c.bins[side], scale);
     for (uint32_t m = c.thinned[side]; m; m &= m - 1) {
@@ -69,22 +69,22 @@ static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
 }
 
 // Book and fundamental after a net purchase of every venue.
-static inline void move(Cascade& c, vec net) {
+INLINE void move(Cascade& c, vec net) {
     c.q = fma(net, c.inverse_depth, c.start_q);
     c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
 }
 
-static inline vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced) {
+INLINE vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced) {
     return mark(*c.marks, c.fundamental, displaced, s.n_venue);
 }
 
 // Distances of one side at marks, and its frontiers after them.
-static inline vec distances(const Cascade& c, int side, vec marked) {
+INLINE vec distances(const Cascade& c, int side, vec marked) {
     const vec distance = side == LONG ? c.offset[LONG] - marked : c.offset[SHORT] + marked;
     // A mark that stands still triggers nobody.
     return c.marks->plain ? distance : select(c.marks->frozen, splat(0.0f), distance);
 }
-static inline vec reached_by(const Cascade& c, int side, vec marked) {
+INLINE vec reached_by(const Cascade& c, int side, vec marked) {
     return maximum(distances(c, side, marked), c.frontier[side]);
 }
 
@@ -107,7 +107,7 @@ static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
 }
 
 // Displacements on the way to consumption `far` lie beyond a line, Eq. (6): its end. `sign`: where to.
-static inline vec least_displacement(const Cascade& c, vec displaced, vec far, float sign) {
+INLINE vec least_displacement(const Cascade& c, vec displaced, vec far, float sign) {
     const Book& b = *c.book;
     const vec chord = displacement(b, far);
     const ivec returns = sign * c.q < 0.0f;
@@ -119,7 +119,7 @@ static inline vec least_displacement(const Cascade& c, vec displaced, vec far, f
 }
 
 // Go on along the flow of the next round, as far as bounds allow, Eqs. (5)-(7). False where that is nowhere.
-static inline bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked) {
+INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked) {
     const float sign = side == LONG ? -1.0f : 1.0f;
     const vec zero = splat(0.0f), one = splat(1.0f);
     const vec next = maximum(minimum(c.wanted[side], c.limit[side]) - c.flow[side], zero);
@@ -173,7 +173,7 @@ static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
 }
 
 // Execute what is wanted, move books and marks, see who is triggered. False when that was the last round.
-static inline bool next_round(const PackedScenario& s, Cascade& c) {
+INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     vec fresh = zero, largest = zero, net = c.extra;
     uint32_t capped = 0;

@@ -114,13 +114,11 @@ static inline void read_bins(const PackedScenario& s, int asset, int side, vec r
     }
 }
 
-static inline vec forced_in_bins(const Bins& bins, vec reached) {
-    return fma(reached, bins.slope, bins.at_zero);
-}
+INLINE vec forced_in_bins(const Bins& bins, vec reached) { return fma(reached, bins.slope, bins.at_zero); }
 
 // Notional of sixteen markets with thresholds up to `reached`, nobody deleveraged.
-static inline vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins,
-                               const vec* scale) {
+INLINE vec forced_total(const PackedScenario& s, int asset, int side, vec reached, Bins& bins,
+                        const vec* scale) {
     const uint32_t within = above(bins.end, reached);
     if (within != ALL_LANES) read_bins(s, asset, side, reached, bins, within ^ ALL_LANES, scale);
     return forced_in_bins(bins, reached);

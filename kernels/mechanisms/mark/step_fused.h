@@ -11,7 +11,7 @@ template <int FIRST> static inline vec mark_of_four(vec displaced, const vec* we
 }
 
 // `weight` holds one vector per source venue: its weight in every venue's mean.
-static inline vec weighted(vec displaced, const vec* weight, int n_venue) {
+INLINE vec weighted(vec displaced, const vec* weight, int n_venue) {
     vec sum = mark_of_four<0>(displaced, weight, n_venue);
     if (n_venue > 4) sum += mark_of_four<4>(displaced, weight, n_venue);
     if (n_venue > 8) sum += mark_of_four<8>(displaced, weight, n_venue);
@@ -84,7 +84,7 @@ static inline Candidates candidates(const Marks& r, float fundamental, vec displ
             blended(r.second, fundamental, other)};
 }
 
-static inline vec mark(const Marks& r, float fundamental, vec displaced, int n_venue) {
+INLINE vec mark(const Marks& r, float fundamental, vec displaced, int n_venue) {
     if (r.plain) return fma(splat(PERCENT), weighted(displaced, r.weight, n_venue), splat(fundamental));
     vec price;
     if (r.medians) {

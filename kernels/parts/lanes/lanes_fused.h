@@ -4,6 +4,9 @@
 // a > b ? a : b in that order. Lane sums are the fixed tree 8-4-2-1.
 #pragma once
 
+// Small functions of vectors inside the rounds: a call would take its vectors through memory.
+#define INLINE static inline __attribute__((always_inline))
+
 constexpr int LANES = 16;
 constexpr uint32_t ALL_LANES = 0xffff;
 
