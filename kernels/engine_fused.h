@@ -198,21 +198,26 @@ class Engine : Settlement {
         if (!w.resting) return;
         const Market& m = market[a];
         w.resting = w.was_displaced = false;
-        w.start = w.shown = splat(0.0f);
+        w.start = splat(0.0f);
         w.price = splat(m.fundamental);
-        w.halted = 0;
-        set_offsets(w, m, splat(w.monitoring), w.monitoring);
-        freeze_marks(asset[a], m, a, nullptr, 0);
+        w.halted = w.frozen = 0;
+        set_bounds(w, m, w.monitoring);
+        freeze_marks(asset[a], m, w.start, a, nullptr, 0);
     }
 
-    void set_offsets(Work& w, const Market& m, vec monitoring, float most) {
-        w.watched = monitoring;
-        w.watched_most = most;
-        for (int side = 0; side < 2; ++side) {
-            w.offset[side] = m.charge[side] + monitoring;
-            w.most[side] = m.charge_most[side] + w.watched_most;
-        }
+    void set_bounds(Work& w, const Market& m, float monitoring) {
+        w.monitoring = w.watched_most = monitoring;
+        for (int side = 0; side < 2; ++side) w.most[side] = m.charge_most[side] + monitoring;
     }
+
+    // Distance added to the marks, for accounts; a mark that stands still is not watched.
+    vec watched(const Work& w) const {
+        const vec all = splat(w.monitoring);
+        return w.frozen ? select(lanes_of(w.frozen), splat(0.0f), all) : all;
+    }
+
+    // The same for isolated positions of one side.
+    vec offset(const Work& w, const Market& m, int side) const { return m.charge[side] + watched(w); }
 
     // Depth in force.
     vec depth_now(const Asset& x, const Market& m, int a, int n) const {
@@ -246,10 +251,10 @@ class Engine : Settlement {
     }
 
     // Rules of the step's marks, from the prices of round 0.
-    void freeze_marks(const Asset& x, const Market& m, int a, const float* error, uint32_t stale) {
+    void freeze_marks(const Asset& x, const Market& m, vec shown, int a, const float* error, uint32_t stale) {
         Work& w = work[a];
         const float widest = (w.highest - w.lowest) * 100.0f;
-        freeze(x.marking, m.basis, w.shown, w.price, w.halted, w.halted | outages.down, error, s.n_asset,
+        freeze(x.marking, m.basis, shown, w.price, w.halted, w.halted | outages.down, error, s.n_asset,
                stale != 0, widest, s.n_venue, w.marks);
         if (w.marks.plain) return;
         float off = lane_max(absolute(w.marks.first.error));
@@ -302,23 +307,24 @@ class Engine : Settlement {
             q = select(apart, q, arbitrage(x.book, held, deep, x.listed & ~apart, x.arbitrage));
         }
         const vec start = displacement(x.book, q);
-        w.start = w.shown = start;
+        w.start = start;
+        vec shown = start;
         w.price = fma(splat(PERCENT), start, splat(m.fundamental));
         if (w.halted) {
             w.price = select(lanes_of(w.halted), was_displaced ? m.price : splat(m.last), w.price);
-            w.shown = select(lanes_of(w.halted), (w.price - m.fundamental) * 100.0f, start);
+            shown = select(lanes_of(w.halted), (w.price - m.fundamental) * 100.0f, start);
         }
-        const float lowest = fma(PERCENT, lane_min(w.shown), m.fundamental);
-        const float highest = fma(PERCENT, lane_max(w.shown), m.fundamental);
+        const float lowest = fma(PERCENT, lane_min(shown), m.fundamental);
+        const float highest = fma(PERCENT, lane_max(shown), m.fundamental);
         w.was_displaced = was_displaced;
         w.displaced = displaced;
         w.lowest = lowest;
         w.highest = highest;
         w.active = false;
         w.resting = false;
-        set_offsets(w, m, frozen ? select(lanes_of(frozen), zero, splat(monitoring)) : splat(monitoring),
-                    monitoring);
-        freeze_marks(x, m, a, feed_error(s, n, a), stale);
+        w.frozen = frozen;
+        set_bounds(w, m, monitoring);
+        freeze_marks(x, m, shown, a, feed_error(s, n, a), stale);
         hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
         m.q = q;
         // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
@@ -330,8 +336,8 @@ class Engine : Settlement {
         }
         const vec marked = mark(w.marks, m.fundamental, start, s.n_venue);
         const ivec alive = frozen ? x.listed & ~lanes_of(frozen) : x.listed;
-        const vec fall = select(alive, w.offset[LONG] - marked, zero);
-        const vec rise = select(alive, w.offset[SHORT] + marked, zero);
+        const vec fall = select(alive, offset(w, m, LONG) - marked, zero);
+        const vec rise = select(alive, offset(w, m, SHORT) + marked, zero);
         const bool longs = above(fall, m.frontier[LONG]), shorts = above(rise, m.frontier[SHORT]);
         m.frontier[LONG] = maximum(fall, m.frontier[LONG]);
         m.frontier[SHORT] = maximum(rise, m.frontier[SHORT]);
@@ -391,8 +397,8 @@ class Engine : Settlement {
         c.marks = &work[a].marks;
         c.start_fundamental = m.fundamental;
         c.permanent = x.permanent;
-        c.offset[LONG] = work[a].offset[LONG];
-        c.offset[SHORT] = work[a].offset[SHORT];
+        c.offset[LONG] = offset(work[a], m, LONG);
+        c.offset[SHORT] = offset(work[a], m, SHORT);
         c.extra = splat(0.0f);
         c.start_q = m.q;
         c.depth = depths;
@@ -651,7 +657,8 @@ class Engine : Settlement {
             const bool moved = w.active && !opening;
             const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q), s.n_venue)
                                      : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
-            accounts.hold(a, {marked - w.watched, marked + w.watched});
+            const vec near_by = watched(w);
+            accounts.hold(a, {marked - near_by, marked + near_by});
         }
         accounts.look(changed);
         vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
@@ -861,7 +868,8 @@ class Engine : Settlement {
             const Work& w = work[a];
             const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             price[a] = exponential(marked);
-            accounts.hold(a, {marked - w.watched, marked + w.watched});
+            const vec near_by = watched(w);
+            accounts.hold(a, {marked - near_by, marked + near_by});
         }
         accounts.look((1u << s.n_asset) - 1);
         uint32_t thinned = 0, halted = 0;

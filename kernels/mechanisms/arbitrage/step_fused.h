@@ -21,12 +21,8 @@ static inline float common_root(const Book& b, vec depth, float size) {
     return 2.0f * size / maximum(linear + root(fma(linear, linear, 4.0f * square * size)), 1e-30f);
 }
 
-static inline vec arbitrage(const Book& b, vec q, vec depth, ivec listed, float share) {
+static inline vec arbitrage_of_shapes(const Book& b, vec q, vec depth, ivec listed, float share) {
     const vec volume = depth * q;
-    if (b.alike) {  // a common displacement is a common consumption
-        const vec common = splat(lane_sum(volume) / lane_sum(depth));
-        return select(listed, fma(splat(share), common - q, q), splat(0.0f));
-    }
     const float net = lane_sum(volume);
     const float size = net < 0.0f ? -net : net;
     const float common =
@@ -36,4 +32,11 @@ static inline vec arbitrage(const Book& b, vec q, vec depth, ivec listed, float 
     target = copysign(target * (size / (total > 0.0f ? total : 1.0f)), splat(net));
     const vec moved = fma(splat(share), target - volume, volume);
     return select(listed, moved / select(listed, depth, splat(1.0f)), splat(0.0f));
+}
+
+INLINE vec arbitrage(const Book& b, vec q, vec depth, ivec listed, float share) {
+    if (!b.alike) return arbitrage_of_shapes(b, q, depth, listed, share);
+    // A common displacement is a common consumption.
+    const vec common = splat(lane_sum(depth * q) / lane_sum(depth));
+    return select(listed, fma(splat(share), common - q, q), splat(0.0f));
 }

@@ -148,13 +148,23 @@ static inline void stand(vec* weight, uint32_t halted, vec last, Blend& b) {
 // log price of those that are `halted`; `out`: that an index may leave out; `error`: of the feeds, by
 // candidate, `stride` rows apart, or null; `special`: some mark stands still; `widest`: between the highest
 // and the lowest price.
-static inline void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
-                          const float* error, int stride, bool special, float widest, int n_venue, Marks& r) {
+static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec last, uint32_t halted,
+                                  uint32_t out, const float* error, int stride, bool spread, bool unusual,
+                                  int n_venue, Marks& r);
+
+INLINE void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
+                   const float* error, int stride, bool special, float widest, int n_venue, Marks& r) {
     r.weight = k.weight;
     r.plain = true;
     const bool spread = widest > k.narrowest;
     const bool unusual = halted || (out && any(k.drops)) || spread;
-    if (!(k.medians || unusual || error || special)) return;
+    if (k.medians || unusual || error || special)
+        freeze_unusual(k, basis, price, last, halted, out, error, stride, spread, unusual, n_venue, r);
+}
+
+static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec last, uint32_t halted,
+                                  uint32_t out, const float* error, int stride, bool spread, bool unusual,
+                                  int n_venue, Marks& r) {
     const vec zero = splat(0.0f), one = splat(1.0f);
     r.plain = false;
     r.medians = k.medians;
