@@ -54,7 +54,8 @@ class Engine : Settlement {
             unwinding = 0;
             joint = accounts.n_slot || flows.due(n) || vaults.open;
             if (outages.there) outages.decide(draw, n);
-            for (int a = 0; a < s.n_asset; ++a) step(a, n, k);
+            const Today t = today(n, k);
+            for (int a = 0; a < s.n_asset; ++a) step(t, a, n, k);
             if (joint)
                 sell(n);
             else if (n_active)
@@ -143,14 +144,31 @@ class Engine : Settlement {
         return exponential(m.displaced ? (float)m.price[v] : m.last);
     }
 
-    void step(int a, int n, int k) {
+    // What the assets of one step share.
+    struct Today {
+        const float *volatility, *shock;  // in force, by asset
+        float scale;                      // of all deviations
+        bool varying, jumping;            // returns of their own scale; returns besides
+        bool ruled;                       // marks or markets may stand still
+    };
+
+    Today today(int n, int k) const {
+        return {s.volatility_level + s.volatility_row[n] * s.n_asset,
+                s.shock + n * s.n_asset,
+                returns.deviation[k],
+                s.process >= REGIME_SWITCHING,
+                s.process == JUMP_DIFFUSION || s.process == REGIME_SWITCHING,
+                s.halt_row || s.feed_row};
+    }
+
+    __attribute__((always_inline)) void step(const Today& t, int a, int n, int k) {
         const Asset& x = asset[a];
         Market& m = market[a];
-        float deviation = x.volatility * overlay_volatility(s, n, a) * returns.deviation[k];
-        if (s.process >= REGIME_SWITCHING) deviation *= returns.own[a][k];
+        float deviation = x.volatility * t.volatility[a] * t.scale;
+        if (t.varying) deviation *= returns.own[a][k];
         float move = fma(deviation, returns.move[a][k], x.drift);
-        if (s.process == JUMP_DIFFUSION || s.process == REGIME_SWITCHING) move += returns.besides[a][k];
-        move += overlay_shock(s, n, a);
+        if (t.jumping) move += returns.besides[a][k];
+        move += t.shock[a];
         m.exogenous += move;
         m.fundamental += move;
         record.exogenous_trough[a] = minimum(m.exogenous, record.exogenous_trough[a]);
@@ -159,8 +177,13 @@ class Engine : Settlement {
 
         const float down = monitoring + m.charge_most[LONG] - m.fundamental;
         const float up = monitoring + m.charge_most[SHORT] + m.fundamental;
-        const uint32_t closed = closed_markets(s, n, a), stale = stale_feeds(s, n, a);
-        const bool still = !x.breakers && !(closed | stale) && !feed_error(s, n, a);
+        uint32_t closed = 0, stale = 0;
+        bool still = true;
+        if (t.ruled) {
+            closed = closed_markets(s, n, a);
+            stale = stale_feeds(s, n, a);
+            still = !x.breakers && !(closed | stale) && !feed_error(s, n, a);
+        }
         if (s.gate && still && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
             up <= m.nearest[SHORT]) {
             rest(x, m, a, monitoring);
@@ -170,7 +193,7 @@ class Engine : Settlement {
     }
 
     // A step in which nobody can trigger and every book is at rest.
-    void rest(const Asset& x, Market& m, int a, float monitoring) {
+    __attribute__((always_inline)) void rest(const Asset& x, Market& m, int a, float monitoring) {
         m.frozen = 0;
         if (joint) {  // may be woken yet
             Work& w = work[a];
@@ -184,7 +207,7 @@ class Engine : Settlement {
     }
 
     // The rest of such a step.
-    void stay(const Asset& x, Market& m, int a) {
+    __attribute__((always_inline)) void stay(const Asset& x, Market& m, int a) {
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
@@ -285,8 +308,8 @@ class Engine : Settlement {
         record.index_trough[a] = minimum(lane_sum(price * x.index_weight), record.index_trough[a]);
     }
 
-    void disturbed(const Asset& x, Market& m, int a, int n, float monitoring, uint32_t closed,
-                   uint32_t stale) {
+    __attribute__((noinline)) void disturbed(const Asset& x, Market& m, int a, int n, float monitoring,
+                                             uint32_t closed, uint32_t stale) {
         const vec zero = splat(0.0f);
         const bool was_displaced = m.displaced;
         const vec depths = depth_now(x, m, a, n);

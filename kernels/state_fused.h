@@ -42,17 +42,17 @@ constexpr float ROUNDING = 1e-5f;
 
 // An asset within a step, between its parts.
 struct Work {
-    vec start;                // displacement before the rounds, percent
-    vec price;                // log price, before and after them
-    vec band[2];              // what books take up to a breaker's level, where nothing takes less
-    uint32_t halted, frozen;  // markets that do not trade; marks that stand still
-    Marks marks;              // rules of marks, frozen for the step
-    float watched_most;       // the same with what marks may differ from prices
-    float lowest, highest;    // bounds of the price
-    float most[2];            // bounds of the offsets and of what marks may differ from prices
-    float first;              // flow of the first round
+    float monitoring;       // distance added to every mark that moves
+    float watched_most;     // the same with what marks may differ from prices
+    float lowest, highest;  // bounds of the price
+    float most[2];          // bounds of the offsets and of what marks may differ from prices
+    float first;            // flow of the first round
     int rounds;
-    float monitoring;  // distance added to every mark that moves
+    uint32_t halted, frozen;  // markets that do not trade; marks that stand still
     bool was_displaced, displaced, active;
     bool resting;  // nothing happens in it so far: only the bounds are set
+    vec start;     // displacement before the rounds, percent
+    vec price;     // log price, before and after them
+    vec band[2];   // what books take up to a breaker's level, where nothing takes less
+    Marks marks;   // rules of marks, frozen for the step
 };
