@@ -26,6 +26,10 @@ class Accounts {
             choosy |= paid[k] != 0;
             acts[k] = isplat(-1);
             terms[k] = account_terms(s, k);
+            held[k] = legs[k] = 0;
+            for (int v = 0; v < s.n_venue; ++v)
+                if (tier_sum(account_forced(s, k, v, LARGEST)) > 0.0f) held[k] |= 1u << v;
+            venues |= held[k];
             local[k] = true;
             for (int a = 0; a < s.n_asset; ++a) {
                 own[k][a] = splat(0.0f);
@@ -33,15 +37,17 @@ class Accounts {
                     const vec leg = sold_by(k, v, a);
                     set_lane(own[k][a], v, leg[v]);
                     local[k] &= !any((leg != 0.0f) & (LANE != v));
+                    if (any(leg != 0.0f)) legs[k] |= 1u << a;
                 }
             }
         }
     }
 
     const int n_slot;
-    bool choosy = false;                // somebody decides, step by step, whether to act
-    vec flow[MAX_SLOT], due[MAX_SLOT];  // of the step: executed, and triggered but not executed before it
-    bool exhausted;                     // wanted to sell past the end of a book
+    uint32_t venues = 0, held[MAX_SLOT];  // venues where there are any, and any of a slot
+    bool choosy = false;                  // somebody decides, step by step, whether to act
+    vec flow[MAX_SLOT], due[MAX_SLOT];    // of the step: executed, and triggered but not executed before it
+    bool exhausted;                       // wanted to sell past the end of a book
 
     void begin() {
         for (int k = 0; k < n_slot; ++k) frontier[k] = executed[k] = total[k] = base[k] = splat(0.0f);
@@ -133,7 +139,8 @@ class Accounts {
         for (int k = 0; k < n_slot; ++k) {
             if (local[k]) {
                 if (above(notional[k], 0.0f))
-                    for (int a = 0; a < s.n_asset; ++a) {
+                    for (uint32_t rest = legs[k]; rest; rest &= rest - 1) {
+                        const int a = __builtin_ctz(rest);
                         sent[a][LONG] = fma(notional[k], maximum(own[k][a], zero), sent[a][LONG]);
                         sent[a][SHORT] = fma(notional[k], maximum(zero - own[k][a], zero), sent[a][SHORT]);
                     }
@@ -249,6 +256,7 @@ class Accounts {
     ivec acts[MAX_SLOT];                  // who sells in this step
     float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
     AccountTerms terms[MAX_SLOT];
+    uint32_t legs[MAX_SLOT];                  // assets that it sells or buys
     bool local[MAX_SLOT];                     // sells on its own venues only
     vec own[MAX_SLOT][MAX_ASSET];             // what it sells there
     bool falls[MAX_ASSET], rises[MAX_ASSET];  // assets whose fall or rise hurts anybody

@@ -106,6 +106,7 @@ class Engine : Settlement {
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
+            work[a].rules_last = false;
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         funds.begin();
@@ -200,7 +201,8 @@ class Engine : Settlement {
             w.resting = true;
             w.monitoring = w.watched_most = monitoring;
             w.lowest = w.highest = m.fundamental;
-            w.displaced = w.active = false;
+            w.halted = w.frozen = 0;
+            w.displaced = w.active = w.rules_last = false;
             return;
         }
         stay(x, m, a);
@@ -208,6 +210,7 @@ class Engine : Settlement {
 
     // The rest of such a step.
     __attribute__((always_inline)) void stay(const Asset& x, Market& m, int a) {
+        work[a].rules_last = false;
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
@@ -223,7 +226,6 @@ class Engine : Settlement {
         w.resting = w.was_displaced = false;
         w.start = splat(0.0f);
         w.price = splat(m.fundamental);
-        w.halted = w.frozen = 0;
         set_bounds(w, m, w.monitoring);
         freeze_marks(asset[a], m, w.start, a, nullptr, 0);
     }
@@ -277,8 +279,15 @@ class Engine : Settlement {
     void freeze_marks(const Asset& x, const Market& m, vec shown, int a, const float* error, uint32_t stale) {
         Work& w = work[a];
         const float widest = (w.highest - w.lowest) * 100.0f;
-        freeze(x.marking, m.basis, shown, w.price, w.halted, w.halted | outages.down, error, s.n_asset,
-               stale != 0, widest, s.n_venue, w.marks);
+        const uint32_t out = w.halted | outages.down;
+        const bool lasting = !error && !stale && !x.marking.medians && !(widest > x.marking.narrowest);
+        // What a step leaves out and what stands still is, as a rule, what the step before did.
+        if (lasting && w.rules_last && w.rules_halted == w.halted && w.rules_out == out) return;
+        w.rules_last = lasting;
+        w.rules_halted = w.halted;
+        w.rules_out = out;
+        freeze(x.marking, m.basis, shown, w.price, w.halted, out, error, s.n_asset, stale != 0, widest,
+               s.n_venue, w.marks);
         if (w.marks.plain) return;
         float off = lane_max(absolute(w.marks.first.error));
         if (error && w.marks.medians)
@@ -546,14 +555,15 @@ class Engine : Settlement {
         accounts.open();
         const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
-        if (funds.together && !quiet && accounts.n_slot) deleverage_accounts();
+        const bool held = !quiet && (funds.together & accounts.venues);
+        if (held) deleverage_accounts();
         if (vaults.open) settle_vaults();
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
         for (int i = 0; i < n_active; ++i) changed |= 1u << active[i];
         bool looked = !quiet;
-        if (looked) changed |= answer(n, every, true);
+        if (looked) changed |= answer(n, held ? 0 : every, true);
         for (int number = 0; changed; ++number) {
             int assets[MAX_ASSET], n_asset = 0;
             for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
@@ -898,7 +908,7 @@ class Engine : Settlement {
         uint32_t thinned = 0, halted = 0;
         for (int a = 0; a < s.n_asset; ++a) halted |= work[a].halted;
         for (int k = 0; k < accounts.n_slot; ++k)
-            for (uint32_t rest = funds.together & ~halted; rest; rest &= rest - 1)
+            for (uint32_t rest = funds.together & accounts.held[k] & ~halted; rest; rest &= rest - 1)
                 thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
         reopen(thinned);
     }
@@ -922,6 +932,7 @@ class Engine : Settlement {
         vec price[MAX_ASSET];
         for (uint32_t rest = vaults.holding; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
+            rouse(a);
             price[a] = exponential(mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue));
         }
         uint32_t thinned = 0, halted = 0;

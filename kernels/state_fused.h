@@ -50,9 +50,11 @@ struct Work {
     int rounds;
     uint32_t halted, frozen;  // markets that do not trade; marks that stand still
     bool was_displaced, displaced, active;
-    bool resting;  // nothing happens in it so far: only the bounds are set
-    vec start;     // displacement before the rounds, percent
-    vec price;     // log price, before and after them
-    vec band[2];   // what books take up to a breaker's level, where nothing takes less
-    Marks marks;   // rules of marks, frozen for the step
+    bool rules_last;                   // `marks` hold on while these stay as they are:
+    uint32_t rules_halted, rules_out;  // markets that do not trade, sources that an index may leave out
+    bool resting;                      // nothing happens in it so far: only the bounds are set
+    vec start;                         // displacement before the rounds, percent
+    vec price;                         // log price, before and after them
+    vec band[2];                       // what books take up to a breaker's level, where nothing takes less
+    Marks marks;                       // rules of marks, frozen for the step
 };
