@@ -27,6 +27,7 @@ def cube_bytes(job: Job, tally: Tally) -> bytes:
     """The file of the cube."""
     import xarray as xr
 
+    from stress.compile.books import open_interest
     from stress.conditions import conditional_on
     from stress.cube import coordinates, cube, describe_group
     from stress.io import encode, tally_groups
@@ -34,7 +35,8 @@ def cube_bytes(job: Job, tally: Tally) -> bytes:
 
     measures = job.config.measures
     static = static_response(job.scenario)
-    dataset = cube(tally, job.scenario, job.name, measures.levels, measures.confidence, static)
+    held = open_interest(job.config, job.scenario.shape)
+    dataset = cube(tally, job.scenario, job.name, measures.levels, measures.confidence, static, held)
     about = job.config.about
     attributes = {"title": about.title, "question": about.question, "confidence": measures.confidence}
     attributes["conditional_on"] = conditional_on(job.config)

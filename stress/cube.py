@@ -41,17 +41,20 @@ def cube(
     levels: Sequence[float],
     confidence: float,
     static: Any = None,
+    open_interest: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Everything the run's paths say: a dataset whose variables are those of fields.yml.
 
     levels, confidence: of quantiles and expected shortfalls, of intervals
     static            : the static response of the scenario, see `stress.static_response`
+    open_interest     : at the start, USD [asset, venue]; that of isolated positions where it is None
     """
     builder = Builder(tally, scenario.shape, levels, confidence)
     unlisted = {"fall": ~scenario.arrays.listed}
     for field in definitions()["fields"]:
         builder.add_field(field, unlisted.get(field))
-    add_shares(builder, scenario)
+    isolated = scenario.arrays.tier_notional[:, 0].sum(axis=-1)
+    add_shares(builder, isolated if open_interest is None else open_interest)
     add_probabilities(builder)
     add_amplification(builder)
     add_counts(builder)
@@ -184,9 +187,9 @@ def first(estimate: Estimate) -> Estimate:
     return Estimate(estimate.value[0], estimate.lower[0], estimate.upper[0])
 
 
-def add_shares(builder: Builder, scenario: Scenario) -> None:
+def add_shares(builder: Builder, open_interest: np.ndarray) -> None:
     """Open interest, how much of it was liquidated, and how much of that was long."""
-    notional = scenario.arrays.tier_notional[:, 0].sum(axis=-1).T
+    notional = open_interest.T
     notional = np.concatenate([notional, notional.sum(axis=0, keepdims=True)])
     notional = np.concatenate([notional, notional.sum(axis=1, keepdims=True)], axis=1)
     builder.add("open_interest", notional)

@@ -21,6 +21,14 @@ def markets(config: RunConfig):
                 yield a, v, asset, venue_name, venue.markets[asset]
 
 
+def open_interest(config: RunConfig, shape: ScenarioShape) -> np.ndarray:
+    """Open interest at the start, accounts included, one side: USD [asset, venue]."""
+    found = np.zeros((shape.n_asset, shape.n_venue))
+    for a, v, _, _, market in markets(config):
+        found[a, v] = market.open_interest
+    return found
+
+
 def halving(step: float, half_life: float | None) -> float:
     """Factor of one step of decay with a half-life in seconds; None never decays."""
     return 1.0 if half_life is None else 2.0 ** (-step / half_life)

@@ -289,3 +289,16 @@ def test_the_shortest_regime_is_left_at_once(build, start):
     regimes = "{short: {mean_duration: 0.01s}, long: {mean_duration: 30m}}"
     part = build(f"dynamics={{kind: regime_switching, start: {start}, regimes: {regimes}}}").parts
     assert part.regimes.transition[0, 0] / 2**32 == pytest.approx(0.01 / 1800, rel=1e-3)
+
+
+def test_open_interest_counts_accounts(root):
+    """What accounts hold is taken out of the isolated tables, not out of the market."""
+    from stress.compile.books import open_interest
+
+    config = load(root / "configs/cross-margin.yaml")
+    scenario = compile_config(config)
+    isolated = scenario.arrays.tier_notional[:, 0].sum(axis=-1)
+    whole = open_interest(config, scenario.shape)
+    assert (whole >= isolated * (1 - 1e-9)).all()
+    assert whole.sum() > 1.01 * isolated.sum()
+    assert whole.sum() == sum(m.open_interest for v in config.venues.values() for m in v.markets.values())
