@@ -280,13 +280,15 @@ class Engine : Settlement {
         Work& w = work[a];
         const float widest = (w.highest - w.lowest) * 100.0f;
         const uint32_t out = w.halted | outages.down;
-        const bool lasting = !error && !stale && !x.marking.medians && !(widest > x.marking.narrowest);
+        const bool spread = widest > x.marking.narrowest, simple = !error && !stale && !x.marking.medians;
         // What a step leaves out and what stands still is, as a rule, what the step before did.
-        if (lasting && w.rules_last && w.rules_halted == w.halted && w.rules_out == out) return;
-        w.rules_last = lasting;
+        const bool same = !spread && w.rules_last && w.rules_halted == w.halted && w.rules_out == out;
+        if (same && simple && w.rules_simple) return;
+        w.rules_last = !spread;
+        w.rules_simple = simple;
         w.rules_halted = w.halted;
         w.rules_out = out;
-        freeze(x.marking, m.basis, shown, w.price, w.halted, out, error, s.n_asset, stale != 0, widest,
+        freeze(x.marking, m.basis, shown, w.price, w.halted, out, error, s.n_asset, stale != 0, widest, same,
                s.n_venue, w.marks);
         if (w.marks.plain) return;
         float off = lane_max(absolute(w.marks.first.error));

@@ -60,7 +60,7 @@ def test_run_prints_every_table(ran):
         "99% expected shortfall of losses on forced positions, by venue and leverage tier",
         "Losses by venue, with 95% intervals",
         "Losses by leverage tier, all venues, with 95% intervals",
-        "Who paid, mean: deficit = fund draw + ADL + bad debt",
+        "Who paid, mean: deficit = fund draw + ADL + socialised + bad debt",
         "Forced selling and insurance funds, with 95% intervals",
         "Largest falls of prices, with 95% intervals",
     ):

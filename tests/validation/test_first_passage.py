@@ -64,7 +64,7 @@ def scenario(drift):
     text = CONFIG.replace("{DRIFT}", each(lambda _: f"{drift:.0%}"))
     part = f"{{name: A, price: $1, volatility: {VOLATILITY:.0%}, calm_volatility: {VOLATILITY:.0%}}}"
     text = text.replace("{ASSETS}", each(lambda _: part)).replace("{MIXES}", each(mix))
-    book = "{open_interest: $1M, depth: $1000000000B, maintenance: [{rate: 0.5%}], mix: NAME}"
+    book = "{open_interest: $1M, depth: $1000T, maintenance: [{rate: 0.5%}], mix: NAME}"
     text = text.replace("{MARKETS}", each(lambda name: book.replace("NAME", name)))
     return compile_config(loads(text))
 

@@ -66,6 +66,7 @@ struct Marks {
     bool one_index;
     const vec *weight, *other;
     Blend first, own, second;
+    Blend base[3];  // the same before errors and the basis
     ivec median, frozen;
     vec held;
     vec weights[LANES], others[LANES];  // where sources were left out or stand still
@@ -144,59 +145,71 @@ static inline void stand(vec* weight, uint32_t halted, vec last, Blend& b) {
     }
 }
 
+// Weights without the sources that do not count, and what stands still of the means.
+static inline void leave_out(const Marking& k, vec price, vec last, uint32_t halted, uint32_t out,
+                             bool spread, int n_venue, Marks& r) {
+    const vec one = splat(1.0f);
+    kept(k, k.index, price, out, spread, n_venue, r.weights);
+    for (int u = 0; u < n_venue; ++u) {
+        r.weights[u] = (one - k.own) * r.weights[u];
+        r.weights[u][u] += k.own[u];
+    }
+    stand(r.weights, halted, last, r.base[0]);
+    if (!k.medians) return;
+    kept(k, k.second, price, out, spread, n_venue, r.others);
+    stand(r.others, halted, last, r.base[2]);
+    for (uint32_t rest = halted; rest; rest &= rest - 1) {
+        const int v = __builtin_ctz(rest);
+        r.base[1].scale[v] = 0.0f;
+        r.base[1].still[v] = last[v];
+    }
+}
+
 // The rules of marks for one step. `price`: displacement of every source at round 0, percent; `last`:
 // log price of those that are `halted`; `out`: that an index may leave out; `error`: of the feeds, by
 // candidate, `stride` rows apart, or null; `special`: some mark stands still; `widest`: between the highest
 // and the lowest price.
+// `same`: what is left out and what stands still is what the step before did, and no source is left out for
+// being far off.
 static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec last, uint32_t halted,
                                   uint32_t out, const float* error, int stride, bool spread, bool unusual,
-                                  int n_venue, Marks& r);
-
-INLINE void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
-                   const float* error, int stride, bool special, float widest, int n_venue, Marks& r) {
-    r.weight = k.weight;
-    r.plain = true;
-    const bool spread = widest > k.narrowest;
-    const bool unusual = halted || (out && any(k.drops)) || spread;
-    if (k.medians || unusual || error || special)
-        freeze_unusual(k, basis, price, last, halted, out, error, stride, spread, unusual, n_venue, r);
-}
-
-static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec last, uint32_t halted,
-                                  uint32_t out, const float* error, int stride, bool spread, bool unusual,
-                                  int n_venue, Marks& r) {
+                                  bool same, int n_venue, Marks& r) {
     const vec zero = splat(0.0f), one = splat(1.0f);
     r.plain = false;
     r.medians = k.medians;
     r.one_index = k.one_index;
-    r.other = k.second;
     r.median = k.median;
     r.frozen = isplat(0);
     r.held = zero;
-    r.first = r.own = r.second = {one, zero, zero};
+    r.other = k.second;
+    if (!same) {
+        for (int c = 0; c < 3; ++c) r.base[c] = {one, zero, zero};
+        if (unusual) leave_out(k, price, last, halted, out, spread, n_venue, r);
+    }
+    if (unusual) {
+        r.weight = r.weights;
+        if (k.medians) r.other = r.others;
+    }
+    r.first = r.base[0];
+    r.own = r.base[1];
+    r.second = r.base[2];
     if (error) {
         r.first.error = load(error, 0);
         r.own.error = load(error, stride);
         r.second.error = load(error, 2 * stride);
     }
     r.first.error = fma(splat(PERCENT), select(k.median, basis, zero), r.first.error);
-    if (!unusual) return;
-    kept(k, k.index, price, out, spread, n_venue, r.weights);
-    for (int u = 0; u < n_venue; ++u) {
-        r.weights[u] = (one - k.own) * r.weights[u];
-        r.weights[u][u] += k.own[u];
-    }
-    stand(r.weights, halted, last, r.first);
-    r.weight = r.weights;
-    if (!k.medians) return;
-    kept(k, k.second, price, out, spread, n_venue, r.others);
-    stand(r.others, halted, last, r.second);
-    r.other = r.others;
-    for (uint32_t rest = halted; rest; rest &= rest - 1) {
-        const int v = __builtin_ctz(rest);
-        r.own.scale[v] = 0.0f;
-        r.own.still[v] = last[v];
-    }
+}
+
+INLINE void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
+                   const float* error, int stride, bool special, float widest, bool same, int n_venue,
+                   Marks& r) {
+    r.weight = k.weight;
+    r.plain = true;
+    const bool spread = widest > k.narrowest;
+    const bool unusual = halted || (out && any(k.drops)) || spread;
+    if (k.medians || unusual || error || special)
+        freeze_unusual(k, basis, price, last, halted, out, error, stride, spread, unusual, same, n_venue, r);
 }
 
 // Average basis after a step. price: log, at its end.
