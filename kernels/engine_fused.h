@@ -107,6 +107,7 @@ class Engine : Settlement {
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
             work[a].rules_last = false;
+            std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         funds.begin();
@@ -282,13 +283,16 @@ class Engine : Settlement {
         const uint32_t out = w.halted | outages.down;
         const bool spread = widest > x.marking.narrowest, simple = !error && !stale && !x.marking.medians;
         // What a step leaves out and what stands still is, as a rule, what the step before did.
-        const bool same = !spread && w.rules_last && w.rules_halted == w.halted && w.rules_out == out;
+        const bool near_same = same_far(x.marking, shown, out, spread, s.n_venue, w.marks);
+        const bool same = near_same && w.rules_last && w.rules_spread == spread &&
+                          w.rules_halted == w.halted && w.rules_out == out;
         if (same && simple && w.rules_simple) return;
-        w.rules_last = !spread;
+        w.rules_last = true;
+        w.rules_spread = spread;
         w.rules_simple = simple;
         w.rules_halted = w.halted;
         w.rules_out = out;
-        freeze(x.marking, m.basis, shown, w.price, w.halted, out, error, s.n_asset, stale != 0, widest, same,
+        freeze(x.marking, m.basis, w.price, w.halted, out, error, s.n_asset, stale != 0, spread, same,
                s.n_venue, w.marks);
         if (w.marks.plain) return;
         float off = lane_max(absolute(w.marks.first.error));

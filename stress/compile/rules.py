@@ -99,5 +99,7 @@ def special(venue: Venue) -> bool:
 
 
 def parts_of_window(window: float | None, step: float, n_step: int) -> int:
-    """Steps in a sixteenth of a window, at least one, and no more than a run has; 0 for none."""
-    return 0 if window is None else min(max(round(window / PARTS_OF_WINDOW / step), 1), n_step)
+    """Steps in a sixteenth of a window, at least one; 0 for none, and for one as long as the run."""
+    if window is None or window >= n_step * step:
+        return 0  # the peak of the run so far
+    return max(round(window / PARTS_OF_WINDOW / step), 1)

@@ -27,6 +27,7 @@ struct Marking {
     float narrowest;  // smallest tolerance, percent
     vec own, decay, tolerance;
     ivec median, drops;
+    uint32_t choosy;  // venues that leave out sources far from the others
     vec index[LANES], second[LANES];
 };
 
@@ -41,6 +42,7 @@ static inline void make_marking(const PackedScenario& s, int a, Marking& k) {
     k.median = there ? load_integers(s.marking_median, a) != 0 : isplat(0);
     k.drops = there ? load_integers(s.marking_drops, a) != 0 : isplat(0);
     k.medians = any(k.median);
+    k.choosy = above(splat(1e30f), k.tolerance) & ((1u << s.n_venue) - 1);
     k.narrowest = 100.0f * lane_min(select(LANE < s.n_venue, k.tolerance, never));
     k.one_index = true;
     for (int u = 0; u < s.n_venue; ++u) {
@@ -66,7 +68,8 @@ struct Marks {
     bool one_index;
     const vec *weight, *other;
     Blend first, own, second;
-    Blend base[3];  // the same before errors and the basis
+    Blend base[3];           // the same before errors and the basis
+    uint32_t far[2][LANES];  // sources too far from the others, of either index
     ivec median, frozen;
     vec held;
     vec weights[LANES], others[LANES];  // where sources were left out or stand still
@@ -103,31 +106,42 @@ static inline ivec order(const Marks& r, float fundamental, vec displaced, int n
     return (((c.first > c.own) & 1) | ((c.first > c.second) & 2) | ((c.own > c.second) & 4)) & r.median;
 }
 
-// Lanes in which a source may count: not left out as halted or down, nor as far from the others.
-// `price`: displacement of every source, in percent, a halted one's as it stands.
-static inline void kept(const Marking& k, const vec* weight, vec price, uint32_t out, bool spread,
-                        int n_venue, vec* left) {
+// Sources too far from the median of the others, by venue: bits. `price`: displacement of every source, in
+// percent, a halted one's as it stands; `out`: sources that an index may leave out.
+static inline void far_sources(const Marking& k, const vec* weight, vec price, uint32_t out, int n_venue,
+                               uint32_t* far) {
+    for (uint32_t rest = k.choosy; rest; rest &= rest - 1) {
+        const int v = __builtin_ctz(rest);
+        const uint32_t gone = k.drops[v] ? out : 0;
+        float ordered[LANES];
+        int n = 0;
+        for (int u = 0; u < n_venue; ++u) {
+            if (gone >> u & 1 || !(weight[u][v] > 0.0f)) continue;
+            int at = n++;
+            for (; at > 0 && ordered[at - 1] > price[u]; --at) ordered[at] = ordered[at - 1];
+            ordered[at] = price[u];
+        }
+        far[v] = 0;
+        if (!n) continue;
+        const float centre = 0.5f * (ordered[(n - 1) / 2] + ordered[n / 2]);
+        for (int u = 0; u < n_venue; ++u) {
+            const float gap = (float)price[u] - centre;
+            if ((gap < 0.0f ? -gap : gap) > 100.0f * k.tolerance[v]) far[v] |= 1u << u;
+        }
+    }
+}
+
+// Weights of the sources that count: neither left out as halted or down, nor far from the others.
+static inline void kept(const Marking& k, const vec* weight, uint32_t out, const uint32_t* far, int n_venue,
+                        vec* left) {
     vec total = splat(0.0f);
     for (int u = 0; u < n_venue; ++u) {
         const ivec gone = out >> u & 1 ? k.drops : isplat(0);
         left[u] = select(gone, splat(0.0f), weight[u]);
     }
-    for (int v = 0; spread && v < n_venue; ++v) {
-        if (!(k.tolerance[v] < 1e30f)) continue;
-        float ordered[LANES];
-        int n = 0;
-        for (int u = 0; u < n_venue; ++u) {
-            if (!(left[u][v] > 0.0f)) continue;
-            int at = n++;
-            for (; at > 0 && ordered[at - 1] > price[u]; --at) ordered[at] = ordered[at - 1];
-            ordered[at] = price[u];
-        }
-        if (!n) continue;
-        const float centre = 0.5f * (ordered[(n - 1) / 2] + ordered[n / 2]);
-        for (int u = 0; u < n_venue; ++u) {
-            const float gap = (float)price[u] - centre;
-            if ((gap < 0.0f ? -gap : gap) > 100.0f * k.tolerance[v]) left[u][v] = 0.0f;
-        }
+    for (uint32_t rest = k.choosy; rest; rest &= rest - 1) {
+        const int v = __builtin_ctz(rest);
+        for (uint32_t gone = far[v]; gone; gone &= gone - 1) left[__builtin_ctz(gone)][v] = 0.0f;
     }
     for (int u = 0; u < n_venue; ++u) total = total + left[u];
     const ivec some = total > 0.0f;  // where all would be left out, none is
@@ -146,17 +160,17 @@ static inline void stand(vec* weight, uint32_t halted, vec last, Blend& b) {
 }
 
 // Weights without the sources that do not count, and what stands still of the means.
-static inline void leave_out(const Marking& k, vec price, vec last, uint32_t halted, uint32_t out,
-                             bool spread, int n_venue, Marks& r) {
+static inline void leave_out(const Marking& k, vec last, uint32_t halted, uint32_t out, int n_venue,
+                             Marks& r) {
     const vec one = splat(1.0f);
-    kept(k, k.index, price, out, spread, n_venue, r.weights);
+    kept(k, k.index, out, r.far[0], n_venue, r.weights);
     for (int u = 0; u < n_venue; ++u) {
         r.weights[u] = (one - k.own) * r.weights[u];
         r.weights[u][u] += k.own[u];
     }
     stand(r.weights, halted, last, r.base[0]);
     if (!k.medians) return;
-    kept(k, k.second, price, out, spread, n_venue, r.others);
+    kept(k, k.second, out, r.far[1], n_venue, r.others);
     stand(r.others, halted, last, r.base[2]);
     for (uint32_t rest = halted; rest; rest &= rest - 1) {
         const int v = __builtin_ctz(rest);
@@ -165,15 +179,26 @@ static inline void leave_out(const Marking& k, vec price, vec last, uint32_t hal
     }
 }
 
-// The rules of marks for one step. `price`: displacement of every source at round 0, percent; `last`:
-// log price of those that are `halted`; `out`: that an index may leave out; `error`: of the feeds, by
-// candidate, `stride` rows apart, or null; `special`: some mark stands still; `widest`: between the highest
-// and the lowest price.
-// `same`: what is left out and what stands still is what the step before did, and no source is left out for
-// being far off.
-static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec last, uint32_t halted,
-                                  uint32_t out, const float* error, int stride, bool spread, bool unusual,
-                                  bool same, int n_venue, Marks& r) {
+// Find the sources that are far from the others; whether they are those of the step before.
+static inline bool same_far(const Marking& k, vec price, uint32_t out, bool spread, int n_venue, Marks& r) {
+    if (!k.choosy) return true;
+    uint32_t far[2][LANES] = {};
+    if (spread) {
+        far_sources(k, k.index, price, out, n_venue, far[0]);
+        if (k.medians) far_sources(k, k.second, price, out, n_venue, far[1]);
+    }
+    if (std::memcmp(far, r.far, sizeof far) == 0) return true;
+    std::memcpy(r.far, far, sizeof far);
+    return false;
+}
+
+// The rules of marks for one step. `last`: log price of the sources that are `halted`; `out`: those that an
+// index may leave out; `error`: of the feeds, by candidate, `stride` rows apart, or null; `special`: some
+// mark stands still; `spread`: prices lie so far apart that a source may be too far from the others. `same`:
+// what is left out and what stands still are what they were in the step before.
+static inline void freeze_unusual(const Marking& k, vec basis, vec last, uint32_t halted, uint32_t out,
+                                  const float* error, int stride, bool unusual, bool same, int n_venue,
+                                  Marks& r) {
     const vec zero = splat(0.0f), one = splat(1.0f);
     r.plain = false;
     r.medians = k.medians;
@@ -184,7 +209,7 @@ static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec la
     r.other = k.second;
     if (!same) {
         for (int c = 0; c < 3; ++c) r.base[c] = {one, zero, zero};
-        if (unusual) leave_out(k, price, last, halted, out, spread, n_venue, r);
+        if (unusual) leave_out(k, last, halted, out, n_venue, r);
     }
     if (unusual) {
         r.weight = r.weights;
@@ -201,15 +226,13 @@ static inline void freeze_unusual(const Marking& k, vec basis, vec price, vec la
     r.first.error = fma(splat(PERCENT), select(k.median, basis, zero), r.first.error);
 }
 
-INLINE void freeze(const Marking& k, vec basis, vec price, vec last, uint32_t halted, uint32_t out,
-                   const float* error, int stride, bool special, float widest, bool same, int n_venue,
-                   Marks& r) {
+INLINE void freeze(const Marking& k, vec basis, vec last, uint32_t halted, uint32_t out, const float* error,
+                   int stride, bool special, bool spread, bool same, int n_venue, Marks& r) {
     r.weight = k.weight;
     r.plain = true;
-    const bool spread = widest > k.narrowest;
     const bool unusual = halted || (out && any(k.drops)) || spread;
     if (k.medians || unusual || error || special)
-        freeze_unusual(k, basis, price, last, halted, out, error, stride, spread, unusual, same, n_venue, r);
+        freeze_unusual(k, basis, last, halted, out, error, stride, unusual, same, n_venue, r);
 }
 
 // Average basis after a step. price: log, at its end.

@@ -8,6 +8,8 @@ class Funds {
    public:
     uint32_t split = 0;  // venues whose markets have funds of their own
     bool special;        // there is more than a fund in cash for each venue
+    bool moving =
+        false;  // worth or peaks change by themselves: coins, and windows over which peaks are taken
     int n_pot = 1;
     uint32_t on[MAX_ASSET];  // venues whose pot has auto-deleveraging on in the step
     uint32_t any_on;
@@ -18,8 +20,10 @@ class Funds {
 
     explicit Funds(const PackedScenario& scenario)
         : special(scenario.waterfall_share != nullptr), s(scenario) {
-        for (int v = 0; special && v < s.n_venue; ++v)
+        for (int v = 0; special && v < s.n_venue; ++v) {
             if (s.waterfall_split[v]) split |= 1u << v;
+            moving |= s.waterfall_coin_share[v] > 0.0f || s.waterfall_window[v];
+        }
         if (split) n_pot = s.n_asset;
     }
 
@@ -50,7 +54,7 @@ class Funds {
     // What the funds are worth when a step begins, their running peaks, and where deleveraging is on.
     // `price(v)` is that of the coin of a venue.
     template <class Price> void begin_step(int n, Price price) {
-        if (!special && !changed) return;  // cash alone is worth what it was
+        if (!moving && !changed) return;  // cash alone is worth what it was
         changed = false;
         any_on = together = 0;
         for (int p = 0; p < n_pot; ++p) {
