@@ -281,7 +281,8 @@ class Engine : Settlement {
         Work& w = work[a];
         const float widest = (w.highest - w.lowest) * 100.0f;
         const uint32_t out = w.halted | outages.down;
-        const bool spread = widest > x.marking.narrowest, simple = !error && !stale && !x.marking.medians;
+        const bool spread = widest > x.marking.narrowest && apart(x.marking, shown);
+        const bool simple = !error && !stale && !x.marking.medians;
         // What a step leaves out and what stands still is, as a rule, what the step before did.
         const bool near_same = same_far(x.marking, shown, out, spread, s.n_venue, w.marks);
         const bool same = near_same && w.rules_last && w.rules_spread == spread &&

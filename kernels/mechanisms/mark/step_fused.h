@@ -28,6 +28,7 @@ struct Marking {
     vec own, decay, tolerance;
     ivec median, drops;
     uint32_t choosy;  // venues that leave out sources far from the others
+    ivec sources;     // which these are taken from
     vec index[LANES], second[LANES];
 };
 
@@ -43,11 +44,14 @@ static inline void make_marking(const PackedScenario& s, int a, Marking& k) {
     k.drops = there ? load_integers(s.marking_drops, a) != 0 : isplat(0);
     k.medians = any(k.median);
     k.choosy = above(splat(1e30f), k.tolerance) & ((1u << s.n_venue) - 1);
+    k.sources = isplat(0);
     k.narrowest = 100.0f * lane_min(select(LANE < s.n_venue, k.tolerance, never));
     k.one_index = true;
     for (int u = 0; u < s.n_venue; ++u) {
         k.index[u] = there ? load(s.marking_index, first + u) : k.weight[u];
         k.second[u] = there ? load(s.marking_second, first + u) : k.weight[u];
+        const vec weight = maximum(k.index[u], k.second[u]);
+        if (above(select(k.tolerance < 1e30f, weight, zero), 0.0f)) k.sources[u] = -1;
         k.one_index = k.one_index && !any(k.median & (k.index[u] != k.second[u]));
     }
 }
@@ -177,6 +181,13 @@ static inline void leave_out(const Marking& k, vec last, uint32_t halted, uint32
         r.base[1].scale[v] = 0.0f;
         r.base[1].still[v] = last[v];
     }
+}
+
+// Whether sources lie so far apart that one may be too far from the others.
+static inline bool apart(const Marking& k, vec price) {
+    const float low = lane_min(select(k.sources, price, splat(1e30f)));
+    const float high = lane_max(select(k.sources, price, splat(-1e30f)));
+    return high - low > k.narrowest;
 }
 
 // Find the sources that are far from the others; whether they are those of the step before.
