@@ -106,7 +106,7 @@ class Engine : Settlement {
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
-            work[a].rules_last = false;
+            work[a].rules_last = work[a].marks.based = false;
             std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }

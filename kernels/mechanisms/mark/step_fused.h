@@ -68,6 +68,7 @@ static inline vec blended(const Blend& b, float fundamental, vec moving) {
 // The rules frozen for a step.
 struct Marks {
     bool plain;    // one weighted mean of prices that all move
+    bool based;    // `base` holds what this step's rules start from
     bool medians;  // some venue's is the median of three
     bool one_index;
     const vec *weight, *other;
@@ -218,7 +219,8 @@ static inline void freeze_unusual(const Marking& k, vec basis, vec last, uint32_
     r.frozen = isplat(0);
     r.held = zero;
     r.other = k.second;
-    if (!same) {
+    if (!(same && r.based)) {
+        r.based = true;
         for (int c = 0; c < 3; ++c) r.base[c] = {one, zero, zero};
         if (unusual) leave_out(k, last, halted, out, n_venue, r);
     }
@@ -241,6 +243,7 @@ INLINE void freeze(const Marking& k, vec basis, vec last, uint32_t halted, uint3
                    int stride, bool special, bool spread, bool same, int n_venue, Marks& r) {
     r.weight = k.weight;
     r.plain = true;
+    r.based = r.based && same;
     const bool unusual = halted || (out && any(k.drops)) || spread;
     if (k.medians || unusual || error || special)
         freeze_unusual(k, basis, last, halted, out, error, stride, unusual, same, n_venue, r);
