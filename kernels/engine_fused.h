@@ -106,7 +106,7 @@ class Engine : Settlement {
             // Lanes without a venue must read as empty everywhere; `survival` is set where tiers are thinned.
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
-            work[a].rules_last = work[a].marks.based = false;
+            market[a].rules_last = work[a].marks.based = false;
             std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
@@ -203,7 +203,7 @@ class Engine : Settlement {
             w.monitoring = w.watched_most = monitoring;
             w.lowest = w.highest = m.fundamental;
             w.halted = w.frozen = 0;
-            w.displaced = w.active = w.rules_last = false;
+            w.displaced = w.active = market[a].rules_last = false;
             return;
         }
         stay(x, m, a);
@@ -211,7 +211,7 @@ class Engine : Settlement {
 
     // The rest of such a step.
     __attribute__((always_inline)) void stay(const Asset& x, Market& m, int a) {
-        work[a].rules_last = false;
+        market[a].rules_last = false;
         const float move = m.fundamental - m.last;
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
@@ -285,10 +285,10 @@ class Engine : Settlement {
         const bool simple = !error && !stale && !x.marking.medians;
         // What a step leaves out and what stands still is, as a rule, what the step before did.
         const bool near_same = same_far(x.marking, shown, out, spread, s.n_venue, w.marks);
-        const bool same = near_same && w.rules_last && w.rules_spread == spread &&
+        const bool same = near_same && market[a].rules_last && w.rules_spread == spread &&
                           w.rules_halted == w.halted && w.rules_out == out;
         if (same && simple && w.rules_simple) return;
-        w.rules_last = true;
+        market[a].rules_last = true;
         w.rules_spread = spread;
         w.rules_simple = simple;
         w.rules_halted = w.halted;

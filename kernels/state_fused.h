@@ -28,11 +28,12 @@ struct Market {
     float nearest[2];     // smallest frontier of a listed venue: nobody triggers before it
     uint32_t thinned[2];  // lanes whose tiers auto-deleveraging has thinned
     bool displaced;       // any book away from rest; otherwise every price equals `last`
+    uint32_t frozen;      // venues where they do
+    bool rules_last;      // rules of marks are those of the step before
+    bool restless;        // something besides books evolves: no step may be skipped
+    bool behind;          // some frontier is ahead of what has been executed
     Breakers breakers;
-    vec held;         // marks that stand still
-    uint32_t frozen;  // venues where they do
-    bool restless;    // something besides books evolves: no step may be skipped
-    bool behind;      // some frontier is ahead of what has been executed
+    vec held;  // marks that stand still
     Bins bins[2];
     tiers survival[2][LANES];
 };
@@ -50,7 +51,7 @@ struct Work {
     int rounds;
     uint32_t halted, frozen;  // markets that do not trade; marks that stand still
     bool was_displaced, displaced, active;
-    bool rules_last, rules_simple, rules_spread;  // `marks` hold on while these stay as they are:
+    bool rules_simple, rules_spread;   // `marks` hold on while these stay as they are:
     uint32_t rules_halted, rules_out;  // markets that do not trade, sources that an index may leave out
     bool resting;                      // nothing happens in it so far: only the bounds are set
     vec start;                         // displacement before the rounds, percent
