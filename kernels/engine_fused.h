@@ -155,8 +155,8 @@ class Engine : Settlement {
     };
 
     Today today(int n, int k) const {
-        return {s.volatility_level + s.volatility_row[n] * s.n_asset,
-                s.shock + n * s.n_asset,
+        return {overlay_volatility(s, n),
+                overlay_shock(s, n),
                 returns.deviation[k],
                 s.process >= REGIME_SWITCHING,
                 s.process == JUMP_DIFFUSION || s.process == REGIME_SWITCHING,

@@ -142,7 +142,7 @@ def answer(scenario, state, sold, acting, depth, watched, marks, number):
     sales.frontier = np.where(looking, reached, sales.frontier)
     due, fresh = account.wanted(part, sales)
     sales.due = np.where(looking, due, sales.due)
-    taken = sold.into_books(sold.flow) + by_side(sold.extra, 2)
+    taken = sold.into_books(sold.flow) + book.by_side(sold.extra, 2)
     room, limit = (np.maximum(x - taken, 0.0) for x in (sold.room, sold.limit))
     # Too little to matter is left to the next step.
     least = LATER * depth if number > 0 else np.zeros_like(depth)
@@ -159,7 +159,7 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> N
         arrays, woken[1], state.executed[woken], state.survival[woken], state.crowd_at(woken)
     )
     taking = None if sold.taking is None else sold.taking.at(at)
-    limit = np.maximum(sold.limit[at] - by_side(extra, 1), 0.0)
+    limit = np.maximum(sold.limit[at] - book.by_side(extra, 1), 0.0)
     limit = limit if taking is None else taking.limit(limit)
     end = cascade.run(
         arrays, asset, marks, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
@@ -174,11 +174,6 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> N
     if opening:
         sold.first[at] = end.first + np.abs(extra).sum(axis=1)
     state.frontier[at] = end.frontier
-
-
-def by_side(purchases, axis):
-    """Net purchases as sales and purchases, neither negative, along a new axis."""
-    return np.stack([np.maximum(-purchases, 0.0), np.maximum(purchases, 0.0)], axis=axis)
 
 
 def fills(arrays, sold, fundamental, start, moved):

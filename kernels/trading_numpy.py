@@ -82,7 +82,7 @@ def marks(scenario, state, trading, price, before, n) -> mark.Marks:
 def end(scenario, state, trading, sold) -> None:
     """What halts and outages remember of a step."""
     parts = scenario.parts
-    pushed = np.stack([np.maximum(-sold.extra, 0.0), np.maximum(sold.extra, 0.0)], axis=2)
+    pushed = book.by_side(sold.extra, 2)
     if parts.halt is not None:
         touched = (sold.into_books(sold.wanted) + pushed > trading.band) & (trading.band <= sold.limit)
         touched = touched.any(axis=2) & ~trading.halted

@@ -80,3 +80,8 @@ def mean_displacement(start, end, alpha, band):
         crossing / np.where(first + second > 0, first + second, 1.0),
         np.copysign(same, start + end),
     )
+
+
+def by_side(purchases, axis):
+    """Net purchases as sales and purchases, neither negative, along a new axis."""
+    return np.stack([np.maximum(-purchases, 0.0), np.maximum(purchases, 0.0)], axis=axis)

@@ -197,32 +197,6 @@ static inline Slice slice_in_bin(const Group& r, tiers held, int bin, float from
     return slice;
 }
 
-// One bin's part of a market's slice.
-struct Part {
-    int venue, bin;
-    float from, to;  // fractions of the bin
-};
-constexpr int PARTS_AT_ONCE = 4, MAX_PART = LANES * N_EDGE + PARTS_AT_ONCE;
-
-// The parts of the slices from `start` to `end`, by lane and by bin; returns how many.
-static inline int list_parts(uint32_t lanes, vec start, vec end, Part* parts) {
-    ivec first, last;
-    vec from, until;
-    locate(start, first, from);
-    locate(end, last, until);
-    int n = 0;
-    for (; lanes; lanes &= lanes - 1) {
-        const int v = __builtin_ctz(lanes), bin = first[v], more = last[v] - bin;
-        // Written ahead, without asking how many: few slices have more.
-        for (int k = 0; k < PARTS_AT_ONCE; ++k) parts[n + k] = {v, bin + k, 0.0f, 1.0f};
-        for (int k = PARTS_AT_ONCE; k <= more; ++k) parts[n + k] = {v, bin + k, 0.0f, 1.0f};
-        parts[n].from = from[v];
-        parts[n + more].to = until[v];
-        n += more + 1;
-    }
-    return n;
-}
-
 // The same for the groups of one market side by side, from its line of the table of slices.
 struct Slices {
     quad notional, lost, deficit, left;
