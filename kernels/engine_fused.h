@@ -9,7 +9,8 @@ class Engine : Settlement {
           outages(scenario),
           closings(scenario),
           flows(scenario),
-          vaults(scenario) {
+          vaults(scenario),
+          cumulative(scenario.n_step + 1) {
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -28,9 +29,7 @@ class Engine : Settlement {
             for (int v = 0; v < s.n_venue; ++v)
                 x.open[v] = tier_sum(load_tiers(s.tier_notional + (a * 2 * s.n_venue + v) * MAX_TIER));
         }
-        cumulative = new float[s.n_step + 1];
     }
-    ~Engine() { delete[] cumulative; }
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
 
@@ -66,7 +65,8 @@ class Engine : Settlement {
             if (record.pending_venues) settle(n);
             if (waiting_venues) backlogs();
             if (closings.open()) closings.look_back(n, [this](int a, int v) { return traded(a, v); });
-            cumulative[n + 1] = cumulative[n] + flow;
+            total += flow;
+            cumulative.set(n + 1, total);
         }
         count[ASSET_STEPS] = (int64_t)s.n_step * s.n_asset;
         for (int c = 0; c < N_COUNTER; ++c) counters[c] += count[c];
@@ -92,7 +92,8 @@ class Engine : Settlement {
     Returns returns;
     Memory memory;
     float waiting[LANES];
-    float* cumulative;
+    Strip<float, MAX_STEP + 1> cumulative;  // dollars forced up to each step
+    float total;
     float flow;  // dollars forced in the step
     uint32_t waiting_venues, status;
     int64_t count[N_COUNTER];
@@ -117,7 +118,8 @@ class Engine : Settlement {
         vaults.begin();
         status = 0;
         std::memset(waiting, 0, sizeof waiting);
-        cumulative[0] = 0.0f;
+        total = 0.0f;
+        cumulative.set(0, total);
     }
 
     // Index price of the coin that a venue's fund is held in.
@@ -1218,8 +1220,8 @@ class Engine : Settlement {
         vaults.end(record, [this](int a, int v) { return traded(a, v); });
         float balance[LANES], lowest[LANES];
         for (int v = 0; v < s.n_venue; ++v) balance[v] = funds.balance(v, lowest[v]);
-        status |= check(s, record, balance, lowest, cumulative[s.n_step]);
-        float sum = cumulative[s.n_step];
+        status |= check(s, record, balance, lowest, total);
+        float sum = total;
         for (int a = 0; a < s.n_asset; ++a) sum += lane_sum(market[a].price) + market[a].fundamental;
         if (!(sum - sum == 0.0f)) status |= NOT_FINITE;
         write_row(s, record, closings, crowded ? crowds : nullptr, cumulative, row);

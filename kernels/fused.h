@@ -16,7 +16,7 @@
 //                empty; `keep`, the share of a surplus that the fund keeps
 #pragma once
 
-#include <cstdint>
+#include "kernels/integers.h"
 
 #include "kernels/mechanisms/account/arrays_fused.h"
 #include "kernels/mechanisms/adl/arrays_fused.h"
@@ -112,6 +112,12 @@
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;
 
+// The most that the engine holds. Where a thread is a lane, the engine is built for the sizes of one run.
+#if !defined(RUN_SIZES)
+constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8;
+constexpr int MAX_POT = MAX_ASSET;                   // funds of one venue
+constexpr int MAX_STEP = 1 << 14, MAX_CLOSING = 64;  // on the heap they grow beyond
+
 struct PackedScenario {
     int n_step, n_asset, n_venue, n_tier, n_group, process, window_steps, n_mixing, n_cell;
     float step_minutes;
@@ -122,6 +128,7 @@ struct PackedScenario {
     PACKED_ARRAYS(DECLARE)  // rows: entries along the first axis
 #undef DECLARE
 };
+#endif
 
 constexpr int N_COUNTER = 7;
 enum Counter { ASSET_STEPS, CALM, ACTIVE, MIXED, ROUNDS, FLUSHES, CUT };

@@ -18,55 +18,7 @@
 namespace ISA {
 
 #include "kernels/parts/lanes/lanes_fused.h"
-
-static inline vec load(const float* table, int row) {
-    vec v;
-    __builtin_memcpy(&v, table + (int64_t)row * LANES, sizeof v);
-    return v;
-}
-
-// All ones in the lanes whose bits are set.
-static inline ivec lanes_of(uint32_t bits) { return (((isplat((int32_t)bits) >> LANE) & 1) != 0); }
-
-static inline ivec load_integers(const int32_t* table, int row) {
-    ivec v;
-    __builtin_memcpy(&v, table + row * LANES, sizeof v);
-    return v;
-}
-
-#include "kernels/parts/elementary/elementary_fused.h"
-#include "kernels/parts/philox/philox_fused.h"
-#include "kernels/parts/normal/normal_fused.h"
-#include "kernels/parts/table/table_fused.h"
-#include "kernels/mechanisms/overlay/step_fused.h"
-#include "kernels/mechanisms/book/step_fused.h"
-#include "kernels/mechanisms/withdrawal/step_fused.h"
-#include "kernels/mechanisms/arbitrage/step_fused.h"
-#include "kernels/mechanisms/feed/step_fused.h"
-#include "kernels/mechanisms/halt/step_fused.h"
-#include "kernels/mechanisms/mark/step_fused.h"
-#include "kernels/mechanisms/outage/step_fused.h"
-#include "kernels/mechanisms/liquidation/step_fused.h"
-#include "kernels/mechanisms/funding/step_fused.h"
-#include "kernels/mechanisms/leverage/step_fused.h"
-#include "kernels/mechanisms/whale/step_fused.h"
-#include "kernels/mechanisms/exogenous/memory_fused.h"
-#include "kernels/mechanisms/exogenous/step_fused.h"
-#include "kernels/mechanisms/vault/step_fused.h"
-#include "kernels/mechanisms/cascade/step_fused.h"
-#include "kernels/mechanisms/adl/take_fused.h"
-#include "kernels/mechanisms/adl/step_fused.h"
-#include "kernels/mechanisms/adl/report_fused.h"
-#include "kernels/mechanisms/waterfall/step_fused.h"
-#include "kernels/mechanisms/account/step_fused.h"
-#include "kernels/mechanisms/flow/step_fused.h"
-#include "kernels/parts/record/record_fused.h"
-#include "kernels/mechanisms/waterfall/funds_fused.h"
-#include "kernels/mechanisms/vault/inventory_fused.h"
-#include "kernels/state_fused.h"
-#include "kernels/settlement_fused.h"
-#include "kernels/accounts_fused.h"
-#include "kernels/engine_fused.h"
+#include "kernels/path_fused.h"
 
 static void run_range(Engine& engine, const PackedScenario& s, uint64_t seed, uint64_t first, int count,
                       float* rows, uint32_t* status, int64_t* counters) {

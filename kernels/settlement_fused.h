@@ -7,9 +7,8 @@ class Settlement {
    protected:
     explicit Settlement(const PackedScenario& scenario)
         : s(scenario), funds(scenario), crowded(scenario.leverage_own || scenario.whale_chance) {
-        if (funds.split) pots = new Pot[s.n_asset]();
+        if (funds.split) pots.make(s.n_asset);
     }
-    ~Settlement() { delete[] pots; }
 
     // What the markets of one asset leave to funds of their own in a step.
     struct Pot {
@@ -20,7 +19,7 @@ class Settlement {
     const PackedScenario& s;
     Record record;
     Funds funds;
-    Pot* pots = nullptr;
+    Rooms<Pot, MAX_POT> pots;
 
     // Where the losses and the gains of a market wait for the end of the step.
     quad* pending_of(int a, int v) { return funds.split >> v & 1 ? pots[a].pending[v] : record.pending[v]; }

@@ -14,16 +14,14 @@ struct Closing {
 class Closings {
    public:
     float forgone[N_HORIZON][LANES], needed[LANES], hedged[LANES];
+    bool lost;  // there was no room for some
 
-    explicit Closings(const PackedScenario& s) : n_step(s.n_step) {
+    explicit Closings(const PackedScenario& s) : list(MAX_CLOSING), n_step(s.n_step) {
         for (int h = 1; h < N_HORIZON; ++h) {
             const int steps = (int)(HORIZONS[h] / s.step_minutes + 0.5f);
             wait[h] = steps > 1 ? steps : 1;
         }
     }
-    ~Closings() { delete[] list; }
-    Closings(const Closings&) = delete;
-    Closings& operator=(const Closings&) = delete;
 
     void begin() {
         std::memset(forgone, 0, sizeof forgone);
@@ -31,11 +29,14 @@ class Closings {
         std::memset(hedged, 0, sizeof hedged);
         for (int h = 0; h < N_HORIZON; ++h) seen[h] = 0;
         count = 0;
+        lost = false;
     }
 
     void add(const Closing& closing) {
-        if (count == space) grow();
-        list[count++] = closing;
+        if (list.hold(count))
+            list.set(count++, closing);
+        else
+            lost = true;
     }
 
     // Something was closed that not every horizon has looked back at.
@@ -45,21 +46,13 @@ class Closings {
     template <class Price> void look_back(int step, Price price) {
         for (int h = 1; h < N_HORIZON; ++h)
             for (; seen[h] < count; ++seen[h]) {
-                const Closing& c = list[seen[h]];
+                const Closing c = list[seen[h]];
                 if (c.step + wait[h] > step && step + 1 < n_step) break;
                 forgone[h][c.venue] += c.dollars - c.coins * price(c.asset, c.venue);
             }
     }
 
    private:
-    Closing* list = nullptr;
-    int count = 0, space = 0, seen[N_HORIZON], wait[N_HORIZON], n_step;
-
-    void grow() {
-        space = space ? 2 * space : 64;
-        Closing* larger = new Closing[space];
-        for (int i = 0; i < count; ++i) larger[i] = list[i];
-        delete[] list;
-        list = larger;
-    }
+    Strip<Closing, MAX_CLOSING> list;
+    int count = 0, seen[N_HORIZON], wait[N_HORIZON], n_step;
 };

@@ -61,9 +61,9 @@ static inline Given give(const PackedScenario& s, int asset, int side, int venue
     const tiers one = tsplat(1.0f);
     Given r;
     r.taken = take(s.adl_policy[venue], winners, tier_sum(winners.notional), need, first);
-    r.survival = survival * (1.0f - r.taken / (winners.notional > 0.0f ? winners.notional : one));
+    r.survival = survival * (1.0f - r.taken / select(winners.notional > 0.0f, winners.notional, one));
     const int64_t at = (int64_t)((asset * 2 + side) * s.n_venue + venue) * MAX_TIER;
-    const tiers hedges = load_tiers(s.adl_hedged + at) / (held > 0.0f ? held : one);
+    const tiers hedges = load_tiers(s.adl_hedged + at) / select(held > 0.0f, held, one);
     r.hedged = tier_sum(r.taken * minimum(hedges, one));
     return r;
 }

@@ -21,7 +21,7 @@ static inline Winners standing(const PackedScenario& s, int asset, int side, int
     w.equity = side == LONG ? start + (mark - one) : start - (mark - one);
     w.collateral = side == LONG ? start + (entry - one) : start - (entry - one);
     w.growth = side == LONG ? mark / entry : entry / mark;
-    w.notional = w.profit > 0.0f ? notional : tsplat(0.0f);
+    w.notional = select(w.profit > 0.0f, notional, tsplat(0.0f));
     w.leverage = mark / w.equity;
     w.thinned = survival * w.leverage;
     return w;
@@ -38,7 +38,7 @@ static inline tiers queue(tiers notional, float need, tiers score) {
     tiers ahead = tsplat(0.0f);
     for (int u = 0; u < MAX_TIER; ++u) {
         const auto first = (score[u] > score) | ((score[u] == score) & ((float)u > tier));
-        ahead += first ? tsplat(notional[u]) : tsplat(0.0f);
+        ahead += select(first, tsplat(notional[u]), tsplat(0.0f));
     }
     return maximum(minimum(need - ahead, notional), tsplat(0.0f));
 }
@@ -47,22 +47,23 @@ static inline tiers capped(tiers notional, float need, tiers cap) {
     tiers given = tsplat(0.0f);
     for (int u = 0; u < MAX_TIER; ++u) given += notional[u] * minimum(tsplat(cap[u]), cap);
     const auto full = given <= need;
-    const float rest = tier_sum(full ? tsplat(0.0f) : notional);
-    const float share = (need - tier_sum(full ? notional * cap : tsplat(0.0f))) / (rest > 0.0f ? rest : 1.0f);
-    return notional * (full ? cap : maximum(minimum(tsplat(share), cap), tsplat(0.0f)));
+    const float rest = tier_sum(select(full, tsplat(0.0f), notional));
+    const float share =
+        (need - tier_sum(select(full, notional * cap, tsplat(0.0f)))) / (rest > 0.0f ? rest : 1.0f);
+    return notional * select(full, cap, maximum(minimum(tsplat(share), cap), tsplat(0.0f)));
 }
 
 static inline tiers waterfill(tiers notional, float need, tiers leverage) {
-    const tiers zero = tsplat(0.0f), held = notional > 0.0f ? leverage : zero;
+    const tiers zero = tsplat(0.0f), held = select(notional > 0.0f, leverage, zero);
     const tiers floor = maximum(held, tsplat(1e-30f));
     tiers given = zero;
     for (int u = 0; u < MAX_TIER; ++u)
         given += notional[u] > 0.0f ? notional[u] * maximum(1.0f - held / floor[u], zero) : zero;
     const auto cut = (given < need) & (notional > 0.0f);
-    const float slope = tier_sum(cut ? notional / floor : zero);
-    const float excess = maximum(tier_sum(cut ? notional : zero) - need, 0.0f);
+    const float slope = tier_sum(select(cut, notional / floor, zero));
+    const float excess = maximum(tier_sum(select(cut, notional, zero)) - need, 0.0f);
     const float level = excess / (slope > 0.0f ? slope : 1.0f);
-    return cut ? notional * maximum(minimum(1.0f - level / floor, tsplat(1.0f)), zero) : zero;
+    return select(cut, notional * maximum(minimum(1.0f - level / floor, tsplat(1.0f)), zero), zero);
 }
 
 static inline tiers walk(tiers notional, float need, float start) {

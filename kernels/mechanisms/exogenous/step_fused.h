@@ -21,7 +21,7 @@ static inline vec mixing_scale(const PackedScenario& s, uvec word) {
     ivec bin = (raw >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS);
     const ivec last = isplat(s.n_mixing - 2);
     const ivec over = bin > last;
-    bin = over ? last : bin;
+    bin = select(over, last, bin);
     vec fraction = to_float(raw & ((1 << (23 - MIXING_BITS)) - 1)) * (1.0f / (1 << (23 - MIXING_BITS)));
     fraction = select(over, splat(1.0f), fraction);
     const ivec at = bin + (upper & s.n_mixing);
@@ -58,7 +58,7 @@ static inline void correlate(const PackedScenario& s, int first_step, ivec regim
 static inline void draw_returns(const PackedScenario& s, const Draw& draw, int first_step, Memory& memory,
                                 Returns& r) {
     const int n = s.n_asset;
-    const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
+    const uvec steps = (uvec)(LANE + first_step);
     if (s.process == BOOTSTRAP) {
         r.deviation = splat(1.0f);
         resample(s, draw, steps, memory, r.own, r.move);
@@ -99,7 +99,7 @@ static inline void draw_returns(const PackedScenario& s, const Draw& draw, int f
 // Jumps of sixteen steps, kept apart: they are not scaled by the volatility in force.
 static inline void draw_jumps(const PackedScenario& s, const Draw& draw, int first_step, vec* jump) {
     const int n = s.n_asset;
-    const uvec steps = (uvec)(ivec{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + first_step);
+    const uvec steps = (uvec)(LANE + first_step);
     uvec common[4], counts[4], sizes[4];
     draw.words(steps, SITE_COMMON_JUMP, 0, common);
     const vec z = normal(common[1]);

@@ -1,8 +1,6 @@
 // Frozen flows of one path: same statements as step_numpy.py.
 #pragma once
 
-constexpr int MAX_SOURCE = 8;
-
 class Flows {
    public:
     explicit Flows(const PackedScenario& scenario)

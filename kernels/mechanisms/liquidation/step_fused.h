@@ -2,10 +2,10 @@
 #pragma once
 
 constexpr int LONG = 0, SHORT = 1;
-constexpr int MAX_TIER = 8, MAX_GROUP = 4, MAX_ASSET = 16;
+constexpr int MAX_TIER = 8, MAX_GROUP = 4;
 constexpr int ROW = 2 * MAX_TIER;
 constexpr int SLICE_LINE = 4 * MAX_GROUP;
-static const iquad ALL_GROUPS = {-1, -1, -1, -1}, GROUP = {0, 1, 2, 3};
+constexpr iquad ALL_GROUPS = {-1, -1, -1, -1}, GROUP = {0, 1, 2, 3};
 
 // Where a frontier lies in the rows of one market, side and group.
 struct Place {
@@ -18,22 +18,6 @@ struct Amounts {
     tiers forced, margin;
 };
 
-static inline tiers load_tiers(const float* p) {
-    tiers t;
-    __builtin_memcpy(&t, p, sizeof t);
-    return t;
-}
-static inline quad load_quad(const float* p) {
-    quad q;
-    __builtin_memcpy(&q, p, sizeof q);
-    return q;
-}
-static inline iquad load_iquad(const int32_t* p) {
-    iquad q;
-    __builtin_memcpy(&q, p, sizeof q);
-    return q;
-}
-static inline void store_tiers(float* p, tiers t) { __builtin_memcpy(p, &t, sizeof t); }
 static inline void add_tiers(float* p, tiers t) { store_tiers(p, load_tiers(p) + t); }
 
 // One maintenance class of one market and side.

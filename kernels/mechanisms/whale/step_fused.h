@@ -55,6 +55,6 @@ static inline void draw_whales(const PackedScenario& s, const Draw& draw, int as
     c.scale[side] = factor * c.whole[side];
     ivec tier = isplat(-1);
     for (int t = 0; t < s.n_tier; ++t) tier = tier - (ivec)(splat(s.whale_floor[t]) >= k);
-    c.tier[side] = tier < 0 ? isplat(0) : tier;
+    c.tier[side] = select(tier < 0, isplat(0), tier);
     c.some[side] = any(there);
 }

@@ -15,6 +15,7 @@ typedef int32_t ivec __attribute__((vector_size(64)));
 typedef uint32_t uvec __attribute__((vector_size(64)));
 typedef float tiers __attribute__((vector_size(32)));  // eight leverage tiers
 typedef float quad __attribute__((vector_size(16)));   // four maintenance classes of one market
+typedef int32_t itiers __attribute__((vector_size(32)));
 typedef int32_t iquad __attribute__((vector_size(16)));
 
 static const ivec LANE = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -72,12 +73,15 @@ static inline void set_lane(vec& v, int lane, float x) { v[lane] = x; }
 template <int LANE_> static inline vec lane(vec x) { return splat(x[LANE_]); }
 #endif
 static inline uint32_t above(vec a, float b) { return above(a, splat(b)); }
+static inline ivec select(ivec mask, ivec a, ivec b) { return mask ? a : b; }
+static inline tiers select(itiers mask, tiers a, tiers b) { return mask ? a : b; }
 static inline quad select(iquad mask, quad a, quad b) { return mask ? a : b; }
 static inline quad maximum(quad a, quad b) { return a > b ? a : b; }
 static inline quad minimum(quad a, quad b) { return a < b ? a : b; }
 static inline tiers maximum(tiers a, tiers b) { return a > b ? a : b; }
 static inline tiers minimum(tiers a, tiers b) { return a < b ? a : b; }
 static inline float select(bool mask, float a, float b) { return mask ? a : b; }
+static inline int32_t select(bool mask, int32_t a, int32_t b) { return mask ? a : b; }
 static inline float maximum(float a, float b) { return a > b ? a : b; }
 static inline float minimum(float a, float b) { return a < b ? a : b; }
 
@@ -268,3 +272,33 @@ static inline float lane_max(vec x) {
 static inline float lane_min(vec x) {
     return lane_fold(x, [](auto a, auto b) { return minimum(a, b); });
 }
+
+static inline vec load(const float* table, int row) {
+    vec v;
+    __builtin_memcpy(&v, table + (int64_t)row * LANES, sizeof v);
+    return v;
+}
+static inline ivec load_integers(const int32_t* table, int row) {
+    ivec v;
+    __builtin_memcpy(&v, table + row * LANES, sizeof v);
+    return v;
+}
+
+// All ones in the lanes whose bits are set.
+static inline ivec lanes_of(uint32_t bits) { return (((isplat((int32_t)bits) >> LANE) & 1) != 0); }
+static inline tiers load_tiers(const float* p) {
+    tiers t;
+    __builtin_memcpy(&t, p, sizeof t);
+    return t;
+}
+static inline quad load_quad(const float* p) {
+    quad q;
+    __builtin_memcpy(&q, p, sizeof q);
+    return q;
+}
+static inline iquad load_iquad(const int32_t* p) {
+    iquad q;
+    __builtin_memcpy(&q, p, sizeof q);
+    return q;
+}
+static inline void store_tiers(float* p, tiers t) { __builtin_memcpy(p, &t, sizeof t); }

@@ -45,8 +45,9 @@ static inline tiers book_pending(Record& r, int v, quad* pending) {
 
 // Writes one row in the order of kernels/outcome.py.
 struct RowWriter {
-    float* at;
-    void put(float x) { *at++ = maximum(x, 0.0f); }
+    float* row;
+    int cell;
+    void put(float x) { put_cell(row, cell++, maximum(x, 0.0f)); }
 };
 
 static inline void write_tiers(RowWriter& row, const float (*table)[MAX_TIER], int n_venue, int n_tier) {
@@ -125,7 +126,8 @@ static inline void write_prices(RowWriter& row, const PackedScenario& s, const R
 }
 
 // Largest notional forced within the window, from the cumulative flow [n_step + 1].
-static inline float worst_window(const float* cumulative, int n_step, int window) {
+template <class Floats>
+static inline float worst_window(const Floats& cumulative, int n_step, int window) {
     if (window > n_step) window = n_step;
     float worst = 0.0f;
     for (int i = 0; i + window <= n_step; ++i) worst = maximum(cumulative[i + window] - cumulative[i], worst);
@@ -170,9 +172,10 @@ static inline void write_cover(RowWriter& row, const Crowd* crowds, int n_asset,
     row.put(first_of_all), row.put(first_of_all + second_of_all);
 }
 
+template <class Floats>
 static inline void write_row(const PackedScenario& s, Record& r, const Closings& closings,
-                             const Crowd* crowds, const float* cumulative, float* out) {
-    RowWriter row{out};
+                             const Crowd* crowds, const Floats& cumulative, float* out) {
+    RowWriter row{out, 0};
     for (int v = 0; v < s.n_venue; ++v)
         store_tiers(r.loss[TOTAL][v], load_tiers(r.loss[MARGIN_LOST][v]) + load_tiers(r.loss[DEFICIT][v]));
     for (int c = 0; c < N_COMPONENT; ++c) write_tiers(row, r.loss[c], s.n_venue, s.n_tier);
@@ -214,7 +217,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
 
 // Money in must be money out, per venue, within what float32 sums allow.
 // Every test is written so that a number that is not one fails it.
-static const Component PAYERS[] = {FUND_DRAW, ADL, SOCIALISED, BAD_DEBT};
+constexpr Component PAYERS[] = {FUND_DRAW, ADL, SOCIALISED, BAD_DEBT};
 
 // `balance` and `lowest` of the funds of every venue, see `Funds`.
 static inline uint32_t check(const PackedScenario& s, const Record& r, const float* balance,

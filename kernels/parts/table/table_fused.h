@@ -8,16 +8,13 @@ constexpr int BIN_SHIFT = 23 - PER_OCTAVE_BITS;
 constexpr int BIN_OFFSET = ((127 + LOWEST) << PER_OCTAVE_BITS) - 1;
 constexpr float SMALLEST = 1.0f / 512, LARGEST = 4.0f;
 
-static inline ivec choose(ivec mask, ivec a, ivec b) { return mask ? a : b; }
-static inline int32_t choose(bool mask, int32_t a, int32_t b) { return mask ? a : b; }
-
 template <class F, class I> static inline void locate(F distance, I& bin, F& fraction) {
     distance = minimum(maximum(distance, F{}), F{} + LARGEST);
     const auto raw = bits(distance);
     const auto small = distance < SMALLEST;
     const auto full = distance >= LARGEST;
-    bin = choose(small, I{}, (raw >> BIN_SHIFT) - BIN_OFFSET);
-    bin = choose(full, I{} + (N_EDGE - 2), bin);
+    bin = select(small, I{}, (raw >> BIN_SHIFT) - BIN_OFFSET);
+    bin = select(full, I{} + (N_EDGE - 2), bin);
     const F inside = integer_to_float(raw & ((1 << BIN_SHIFT) - 1)) * (1.0f / (1 << BIN_SHIFT));
     fraction = select(small, distance * (1.0f / SMALLEST), inside);
     fraction = select(full, F{} + 1.0f, fraction);

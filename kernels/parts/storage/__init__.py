@@ -1,0 +1,1 @@
+"""Memory of one path whose length is known only when the run is: one float per step, lists, rooms."""
