@@ -5,14 +5,17 @@
 class Accounts {
    public:
     explicit Accounts(const PackedScenario& scenario)
-        : n_slot(scenario.account_channel ? scenario.account_channel_rows : 0), s(scenario) {
+        : n_slot(scenario.account_channel ? scenario.account_channel_rows : 0),
+          owing(n_slot && scenario.funding_cap),
+          s(scenario) {
         for (int a = 0; a < s.n_asset; ++a) {
             falls[a] = rises[a] = false;
             for (int k = 0; k < n_slot; ++k) {
                 const int at = k * s.n_asset + a;
                 const vec lean = load(s.account_lean, at);
                 const vec value = load(s.account_value, at);
-                const vec used = absolute(load(s.account_need, at)) + absolute(value);
+                vec used = absolute(load(s.account_need, at)) + absolute(value);
+                if (s.margin_raise_row) used = used + absolute(load(s.account_legs, at));
                 falls[a] |= above(splat(0.0f), lean) != 0;
                 rises[a] |= any((lean >= 0.0f) & (used > 0.0f));
                 // A coin that is owed and held: once stress is past their ratio, it is a fall that hurts.
@@ -26,7 +29,9 @@ class Accounts {
             choosy |= paid[k] != 0;
             acts[k] = isplat(-1);
             terms[k] = account_terms(s, k);
-            held[k] = legs[k] = 0;
+            held[k] = legs[k] = positions[k] = 0;
+            for (int a = 0; a < s.n_asset; ++a)
+                if (any(load(s.account_legs, k * s.n_asset + a) != 0.0f)) positions[k] |= 1u << a;
             for (int v = 0; v < s.n_venue; ++v)
                 if (tier_sum(account_forced(s, k, v, LARGEST)) > 0.0f) held[k] |= 1u << v;
             venues |= held[k];
@@ -44,6 +49,7 @@ class Accounts {
     }
 
     const int n_slot;
+    const bool owing;                     // accounts pay funding
     uint32_t venues = 0, held[MAX_SLOT];  // venues where there are any, and any of a slot
     bool choosy = false;                  // somebody decides, step by step, whether to act
     vec flow[MAX_SLOT], due[MAX_SLOT];    // of the step: executed, and triggered but not executed before it
@@ -52,7 +58,28 @@ class Accounts {
     void begin() {
         for (int k = 0; k < n_slot; ++k) frontier[k] = executed[k] = total[k] = base[k] = splat(0.0f);
         for (int a = 0; a < s.n_asset; ++a) seen_fall[a] = seen_rise[a] = 0.0f;
+        for (int k = 0; k < n_slot; ++k) now.owed[k] = seen_owed[k] = splat(0.0f);
+        now.row = seen_row = 0;
         behind = false;
+    }
+
+    // Maintenance rates that are in force in a step.
+    void raise_margins(int step) {
+        if (s.margin_raise_row) now.row = s.margin_raise_row[step];
+    }
+
+    // Funding that is owed by now, of what a start dollar of longs has paid: `paid[asset]`, and over the
+    // last price `share[asset]`.
+    void owe(const vec* paid, const vec* share) {
+        for (int k = 0; k < n_slot; ++k) {
+            const ivec inverse = load(s.account_inverse, k) > 0.0f;
+            vec sum = splat(0.0f);
+            for (uint32_t rest = positions[k]; rest; rest &= rest - 1) {
+                const int a = __builtin_ctz(rest);
+                sum = fma(load(s.account_legs, k * s.n_asset + a), select(inverse, share[a], paid[a]), sum);
+            }
+            now.owed[k] = sum;
+        }
     }
 
     // A step begins: nothing sold yet.
@@ -63,7 +90,7 @@ class Accounts {
 
     // Whether prices within these bounds trigger nobody: none is worse than what was looked at before.
     bool quiet(const float* low, const float* high) const {
-        if (behind) return false;
+        if (behind || !as_seen()) return false;
         for (int a = 0; a < s.n_asset; ++a) {
             if (falls[a] && low[a] - ROUNDING < seen_fall[a]) return false;
             if (rises[a] && high[a] + ROUNDING > seen_rise[a]) return false;
@@ -81,10 +108,10 @@ class Accounts {
     // Look at the prices; frontiers follow.
     // `changed`: assets whose prices are not those that were looked at last.
     void look(uint32_t changed) {
-        bool further = false;
+        bool further = !as_seen();
         for (int k = 0; k < n_slot; ++k) {
             if (!(terms[k].assets & changed)) continue;
-            const vec reached = account_reached(s, k, terms[k], price);
+            const vec reached = account_reached(s, k, terms[k], now, price);
             const uint32_t more = above(reached, frontier[k]);
             if (!more) continue;
             further = true;
@@ -99,6 +126,9 @@ class Accounts {
             if (falls[a]) seen_fall[a] = lane_max(logs[a].fall);
             if (rises[a]) seen_rise[a] = lane_min(logs[a].rise);
         }
+        seen_row = now.row;
+        if (owing)
+            for (int k = 0; k < n_slot; ++k) seen_owed[k] = now.owed[k];
     }
 
     // Who sells in this step, from log marks and prices before its selling.
@@ -210,7 +240,7 @@ class Accounts {
     // Accounts of a slot on a venue that are bankrupt at the marks `price`: notional between what has been
     // executed and `end`; their loss and worth per dollar come with it.
     float bankrupt(int k, int v, const vec* price, float& end, float& loss, float& worth) const {
-        end = account_bankrupt(s, k, v, price, executed[k][v], frontier[k][v], loss, worth);
+        end = account_bankrupt(s, k, v, now.owed[k][v], price, executed[k][v], frontier[k][v], loss, worth);
         if (!(end > executed[k][v])) return 0.0f;
         return tier_sum(account_forced(s, k, v, end)) - tier_sum(account_forced(s, k, v, executed[k][v]));
     }
@@ -256,10 +286,23 @@ class Accounts {
     ivec acts[MAX_SLOT];                  // who sells in this step
     float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
     AccountTerms terms[MAX_SLOT];
+    AccountNow now;
+    int seen_row;                             // row of raised margins that `frontier` has answered
+    vec seen_owed[MAX_SLOT];                  // funding that it has answered
+    uint32_t positions[MAX_SLOT];             // assets that it holds positions in
     uint32_t legs[MAX_SLOT];                  // assets that it sells or buys
     bool local[MAX_SLOT];                     // sells on its own venues only
     vec own[MAX_SLOT][MAX_ASSET];             // what it sells there
     bool falls[MAX_ASSET], rises[MAX_ASSET];  // assets whose fall or rise hurts anybody
+
+    // Whether nothing is asked beyond what `frontier` has answered, prices aside.
+    bool as_seen() const {
+        if (now.row != seen_row) return false;
+        if (owing)
+            for (int k = 0; k < n_slot; ++k)
+                if (above(now.owed[k], seen_owed[k])) return false;
+        return true;
+    }
 
     vec sold_by(int slot, int venue, int asset) const {
         return load(s.account_sold, (slot * s.n_venue + venue) * s.n_asset + asset);
@@ -274,7 +317,7 @@ class Accounts {
     // Of a slot that sells on its own venues.
     void see_own_legs(int k, const vec* fill, const vec* price, Legs& legs) const {
         const vec zero = splat(0.0f);
-        legs.loss = load(s.account_loss_fixed, k);
+        legs.loss = load(s.account_loss_fixed, k) + now.owed[k];
         legs.worth = load(s.account_worth_fixed, k);
         legs.all = zero;
         for (int a = 0; a < s.n_asset; ++a) {
@@ -291,7 +334,8 @@ class Accounts {
     // Of one lane of a slot that sells elsewhere too.
     void see_legs(int k, int v, const vec* fill, const vec* price, Legs& legs) const {
         const vec zero = splat(0.0f);
-        float loss = s.account_loss_fixed[k * LANES + v], worth = s.account_worth_fixed[k * LANES + v];
+        float loss = s.account_loss_fixed[k * LANES + v] + now.owed[k][v],
+              worth = s.account_worth_fixed[k * LANES + v];
         float all = 0.0f;
         for (int a = 0; a < s.n_asset; ++a) {
             const vec leg = sold_by(k, v, a), size = absolute(leg);

@@ -25,9 +25,7 @@ class Engine : Settlement {
             x.drift = s.drift[a];
             x.volatility = s.volatility[a];
             x.monitoring = s.monitoring[a];
-            x.open = splat(0.0f);
-            for (int v = 0; v < s.n_venue; ++v)
-                x.open[v] = tier_sum(load_tiers(s.tier_notional + (a * 2 * s.n_venue + v) * MAX_TIER));
+            x.open = s.funding_cap ? load(s.funding_open_interest, a) : splat(0.0f);
         }
     }
     Engine(const Engine&) = delete;
@@ -271,7 +269,7 @@ class Engine : Settlement {
         record.funding[LONG] += maximum(due, zero) * held;
         record.funding[SHORT] += maximum(zero - due, zero) * held;
         m.paid = m.paid + due;
-        const vec share = m.paid / exponential(price);
+        const vec share = m.share = m.paid / exponential(price);
         for (int side = 0; side < 2; ++side) {
             m.due[side] = m.charge[side] = funding_charge(s, a, side, share);
             m.charge_most[side] = lane_max(m.charge[side]);
@@ -562,6 +560,8 @@ class Engine : Settlement {
             high[a] = maximum(lane_max(select(frozen, m.held, splat(-1e30f))), high[a]);
         }
         accounts.open();
+        accounts.raise_margins(n);
+        if (accounts.owing) owe();
         const uint32_t every = (1u << s.n_asset) - 1;
         const bool quiet = s.gate && accounts.quiet(low, high);
         const bool held = !quiet && (funds.together & accounts.venues);
@@ -613,6 +613,16 @@ class Engine : Settlement {
                 stay(asset[a], market[a], a);
             else
                 close(asset[a], market[a], a);
+    }
+
+    // Funding that accounts owe by now.
+    void owe() {
+        vec paid[MAX_ASSET], share[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) {
+            paid[a] = market[a].paid;
+            share[a] = market[a].share;
+        }
+        accounts.owe(paid, share);
     }
 
     // Who of the accounts sells in this step, from marks and prices before its selling.

@@ -12,6 +12,7 @@ from kernels import selling_numpy as selling
 from kernels import settlement_numpy as settlement
 from kernels import trading_numpy as trading
 from kernels.batch import Batch
+from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
@@ -50,6 +51,9 @@ def step(
     """
     arrays = scenario.arrays
     record.step = n
+
+    # Accounts are held to what they have paid and what is asked of them by now.
+    scenario = account.in_force(scenario, state, n)
 
     # 1. What would have happened anyway, and the stress laid over it.
     move = returns + overlay.shock(arrays, n)
@@ -138,7 +142,9 @@ def pay(scenario, state, record, n) -> None:
     """Funding of the step, on what is still open at its end."""
     displacement = (state.price - state.fundamental[..., None]) / PERCENT
     due = funding.accrual(scenario.parts.funding, displacement, state.price, n)
-    held = funding.open_notional(scenario.arrays, record.coins, record.deleveraged_coins)
+    held = funding.open_notional(
+        scenario.parts.funding, scenario.arrays, record.coins, record.deleveraged_coins
+    )
     state.paid = state.paid + due
     record.funding_paid(due * held)
 

@@ -93,7 +93,7 @@ FIELDS = (
     Field("sold_by", ("channel",), "USD", USD_EXPONENT,
           "orders sent into the books in dollars at the fill, forced or induced, by who sent them"),
     Field("funding", ("venue+", "side"), "USD", USD_EXPONENT,
-          "funding paid by longs to shorts, and by shorts to longs, on open positions"),
+          "funding paid by longs to shorts, and by shorts to longs, on all that is open"),
     Field("cover", ("venue+", "defaults"), "USD", USD_EXPONENT,
           "largest deficit of one whale, and of two: what a fund must cover if they default"),
     Field("vault_inventory", ("venue+",), "USD", USD_EXPONENT,

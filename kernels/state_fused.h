@@ -21,6 +21,7 @@ struct Market {
     vec executed[2][MAX_GROUP];
     vec base[2];    // notional executed so far among those still there
     vec paid;       // funding, by a start dollar of longs since the start
+    vec share;      // the same, of its present worth
     vec due[2];     // distance that it adds to the marks', by side
     vec charge[2];  // raised margins and all
     float charge_most[2];

@@ -23,7 +23,7 @@ def accounts(scenario, n_slot=1, forced=None, **changes):
         "legs": market,
         "loss_fixed": fixed, "worth": market, "worth_fixed": fixed + 1, "lean": market, "start": fixed,
         "sold": np.zeros((n_slot, v, a, v)), "response": fixed + 1, "throughput": fixed + np.inf,
-        "size": fixed, "size_fixed": fixed + 1, "borrowed": fixed, "bonus": fixed + np.inf,
+        "size": fixed, "size_fixed": fixed + 1, "borrowed": fixed, "inverse": fixed, "bonus": fixed + np.inf,
         "losing": np.ones((n_slot, v), np.int32),
         "channel": np.ones(n_slot, np.int32),
     }  # fmt: skip

@@ -14,6 +14,7 @@ from kernels import engines, selling_numpy
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
+from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.mark import step_numpy as mark
 from kernels.mechanisms.waterfall import Waterfall
@@ -142,6 +143,22 @@ def waterfall(shape, **changes):
 def with_parts(scenario, **parts):
     """The scenario with some parts put in."""
     return Scenario(scenario.shape, scenario.arrays, scenario.parts.replace(**parts))
+
+
+def funded(scenario, spike=0.0, **changes):
+    """The scenario with funding: paid in full every step, at no premium the spike alone."""
+    shape = scenario.shape
+    a, v, n = shape.n_asset, shape.n_venue, shape.n_step
+    rate = scenario.arrays.group_rate[:, :, 0]
+    arrays = {
+        "premium": np.tile(np.eye(v) - 1 / v, (a, 1, 1)), "interest": np.zeros(v), "clamp": np.zeros(v),
+        "cap": np.ones(v), "share": np.ones(v),
+        "weight": 1 / np.stack([1 - rate[:, LONG], 1 + rate[:, SHORT]], axis=1),
+        "open_interest": scenario.arrays.tier_notional[:, 0].sum(axis=-1),
+        "spike": np.broadcast_to(np.asarray(spike, float).reshape(-1, 1, 1), (n, a, v)).copy(),
+    }  # fmt: skip
+    arrays |= {name: np.broadcast_to(value, arrays[name].shape).copy() for name, value in changes.items()}
+    return with_parts(scenario, funding=Funding(row=np.arange(n, dtype=np.int32), **arrays))
 
 
 def mirrored(scenario):

@@ -38,6 +38,7 @@ class Entry:
     worth_fixed: float = 1.0
     size: float = 0.0
     size_fixed: float = 1.0
+    inverse: bool = False
     borrowed: bool = False
     response: float = 1.0
     throughput: float = np.inf
@@ -103,6 +104,7 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
     arrays |= {name: np.zeros(fixed) for name in ("need_fixed", "loss_fixed", "start", "response")}
     arrays |= {name: np.ones(fixed) for name in ("value_fixed", "worth_fixed", "size_fixed")}
     arrays |= {name: np.full(fixed, np.inf) for name in ("throughput", "bonus")}
+    arrays |= {"inverse": np.zeros(fixed)}
     arrays |= {"losing": np.zeros(fixed, np.int32), "size": np.zeros(fixed), "borrowed": np.zeros(fixed)}
     arrays |= {"forced": np.zeros((*fixed, N_EDGE, shape.n_tier)), "channel": np.array(channels, np.int32)}
     arrays["sold"] = np.zeros((n_slot, n_venue, n_asset, n_venue))
@@ -111,7 +113,7 @@ def pack(entries: Sequence[Entry], shape: ScenarioShape) -> Account | None:
             arrays[name][slot, :, entry.venue] = getattr(entry, name)
         for name in (
             "need_fixed", "value_fixed", "loss_fixed", "worth_fixed", "start", "response", "throughput",
-            "bonus", "size", "size_fixed", "borrowed", "losing", "forced", "sold",
+            "bonus", "size", "size_fixed", "inverse", "borrowed", "losing", "forced", "sold",
         ):  # fmt: skip
             arrays[name][slot, entry.venue] = getattr(entry, name)
     return Account(**arrays)

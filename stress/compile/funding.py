@@ -44,10 +44,19 @@ def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
         cap=each("cap"),
         share=paying * config.run.step / INTERVAL,
         weight=weight(config, shape),
+        open_interest=open_interest(config, shape),
         row=row.reshape(-1).astype(np.int32),
         spike=level.reshape(-1, shape.n_asset, shape.n_venue),
     )
     return {"funding": part}
+
+
+def open_interest(config: RunConfig, shape: ScenarioShape) -> np.ndarray:
+    """Of every market, on either side, accounts and who exits early included: USD [asset, venue]."""
+    found = np.zeros((shape.n_asset, shape.n_venue))
+    for a, v, _, _, market in markets(config):
+        found[a, v] = market.open_interest
+    return found
 
 
 def premium(config: RunConfig, shape: ScenarioShape) -> np.ndarray:

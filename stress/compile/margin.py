@@ -113,7 +113,7 @@ def portfolio(config: RunConfig, venue: Venue, found: AnyAccounts) -> dict:
         # Closing a dollar of face takes 1/m coins, at the price m at which equity is down to the need.
         whole = 1 + sign * (size * (rate - deduction)).sum()
         return terms | {
-            "size": sign / whole, "size_fixed": 1 / whole,
+            "inverse": True, "size": sign / whole, "size_fixed": 1 / whole,
             "need": -weight, "need_fixed": weight.sum() + (size * (rate - deduction)).sum(),
             "value": own, "value_fixed": 0.0, "worth": own, "worth_fixed": 0.0,
         }  # fmt: skip

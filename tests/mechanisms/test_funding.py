@@ -3,29 +3,13 @@
 import numpy as np
 import pytest
 
-from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.funding.step_numpy import charge, open_notional, rate
 from kernels.parts.table.table_numpy import EDGES
 from tests.mechanisms.test_flow import flows
 from tests.parity.compare import TOLERANCE, gaps, steep
-from tests.scenarios import DEEP, ENGINES, LONG, SHORT, mass, quiet, simulate, with_parts
+from tests.scenarios import DEEP, ENGINES, LONG, SHORT, funded, mass, quiet, simulate
 
 ONE = 1e6
-
-
-def funded(scenario, spike=0.0, **changes):
-    """The scenario with funding: paid in full every step, at no premium the spike alone."""
-    shape = scenario.shape
-    a, v, n = shape.n_asset, shape.n_venue, shape.n_step
-    rate = scenario.arrays.group_rate[:, :, 0]
-    arrays = {
-        "premium": np.tile(np.eye(v) - 1 / v, (a, 1, 1)), "interest": np.zeros(v), "clamp": np.zeros(v),
-        "cap": np.ones(v), "share": np.ones(v),
-        "weight": 1 / np.stack([1 - rate[:, LONG], 1 + rate[:, SHORT]], axis=1),
-        "spike": np.broadcast_to(np.asarray(spike, float).reshape(-1, 1, 1), (n, a, v)).copy(),
-    }  # fmt: skip
-    arrays |= {name: np.broadcast_to(value, arrays[name].shape).copy() for name, value in changes.items()}
-    return with_parts(scenario, funding=Funding(row=np.arange(n, dtype=np.int32), **arrays))
 
 
 def test_binance_by_hand():
@@ -108,8 +92,10 @@ def test_who_has_left_pays_no_more(engine):
 
 def test_deleveraging_closes_in_full():
     """Of 100: forced 30 with psi 0.5, and 10 deleveraged, leave 75."""
-    scenario = quiet(tier_notional=100.0, closing_share=0.5)
-    found = open_notional(scenario.arrays, np.full((1, 1, 1), 40.0), np.full((1, 1, 1), 10.0))
+    scenario = funded(quiet(tier_notional=100.0, closing_share=0.5))
+    found = open_notional(
+        scenario.parts.funding, scenario.arrays, np.full((1, 1, 1), 40.0), np.full((1, 1, 1), 10.0)
+    )
     assert found.item() == pytest.approx(100 - 0.5 * 30 - 10)
 
 

@@ -148,7 +148,7 @@ def test_raised_margins_force_at_rest(engine):
     level = np.array([[[[0.0], [0.0]]], [[[0.04], [0.03]]]])
     scenario = with_parts(
         quiet(n_step=3, depth=DEEP, forced=forced),
-        margin_raise=MarginRaise(np.array([0, 1, 1], np.int32), level),
+        margin_raise=MarginRaise(np.array([0, 1, 1], np.int32), level, np.zeros((2, 1, 1))),
     )
     found = simulate(engine, scenario)
     assert found.liquidated[0, 0, 0, :2] == pytest.approx([density * 0.04, density * 0.03], rel=1e-5)

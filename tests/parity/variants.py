@@ -204,6 +204,15 @@ VARIANTS = {
         *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
         "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -9%}, {kind: margin, at: 5m, factor: 6}]",
     ],
+    "accounts pay funding": [
+        "venues.alpha.funding={cap: 50%}", "venues.beta.funding={interest: 0.03%, cap: 90%}",
+        *account("beta", "hedged", "kind: cross_margin, open_interest: $400M, legs: {BTC: -60%, ETH: 40%}"),
+        *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
+        *account("alpha", "longs", "kind: coin_margined, open_interest: $1B, asset: BTC, side: long"),
+        "overlays=[{kind: funding, at: 1m, over: 9m, rate: 60%}, {kind: margin, at: 8m, factor: 4}, "
+        "{kind: funding, at: 12m, over: 9m, rate: -90%}, {kind: price_shock, at: 5m, over: 5m, size: -5%}]",
+        *policy("queue"), *POOR,
+    ],
     # others who must sell
     "loans": [
         "sellers.aave={kind: defi_loans, sold_on: {alpha: 2, beta: 1}, oracle: {alpha: 1}, "

@@ -45,6 +45,9 @@ class Account:
     legs: np.ndarray = leaf(
         "slot asset venue", "1", "positions in the venue's own markets, which it may deleverage"
     )
+    inverse: np.ndarray = leaf(
+        "slot venue", "1", "1: contracts whose face is in dollars, and constant; else 0"
+    )
     borrowed: np.ndarray = leaf("slot venue", "1", "1: face is a debt, and margin what exceeds it; else 0")
     response: np.ndarray = leaf("slot venue", "1", "share of what is due that is sold in a step")
     throughput: np.ndarray = leaf("slot venue", "USD", "most notional forced in a step; inf")

@@ -15,6 +15,7 @@
     X(float, account_forced)      \
     X(float, account_size)        \
     X(float, account_size_fixed)  \
+    X(float, account_inverse)     \
     X(float, account_borrowed)    \
     X(float, account_sold)        \
     X(float, account_legs)        \

@@ -18,11 +18,23 @@ static inline AccountTerms account_terms(const PackedScenario& s, int slot) {
     AccountTerms t = {0, 0, 0};
     for (int a = 0; a < s.n_asset; ++a) {
         const int at = slot * s.n_asset + a;
-        if (any(load(s.account_need, at) != 0.0f)) t.need |= 1u << a;
+        const bool held = s.margin_raise_row && any(load(s.account_legs, at) != 0.0f);
+        if (held || any(load(s.account_need, at) != 0.0f)) t.need |= 1u << a;
         if (any(load(s.account_value, at) != 0.0f)) t.value |= 1u << a;
     }
     t.assets = t.need | t.value;
     return t;
+}
+
+// What accounts are held to in a step: row of raised margins in force, and funding that they owe.
+struct AccountNow {
+    int row;
+    vec owed[MAX_SLOT];
+};
+
+// The price of an asset that a slot is held to.
+static inline vec account_price(const PackedScenario& s, int at, const Held& price) {
+    return select(load(s.account_lean, at) < 0.0f, price.fall, price.rise);
 }
 
 static inline vec account_level(const PackedScenario& s, const float* slope, const float* fixed, int slot,
@@ -30,16 +42,29 @@ static inline vec account_level(const PackedScenario& s, const float* slope, con
     vec sum = load(fixed, slot);
     for (; assets; assets &= assets - 1) {
         const int a = __builtin_ctz(assets), at = slot * s.n_asset + a;
-        const ivec falls = load(s.account_lean, at) < 0.0f;
-        sum = fma(load(slope, at), select(falls, price[a].fall, price[a].rise), sum);
+        sum = fma(load(slope, at), account_price(s, at, price[a]), sum);
+    }
+    return sum;
+}
+
+// What raised margins add to the need of a slot: by the face of inverse contracts, else at the marks.
+static inline vec account_raised(const PackedScenario& s, int slot, int row, uint32_t assets,
+                                 const Held* price) {
+    const ivec inverse = load(s.account_inverse, slot) > 0.0f;
+    vec sum = splat(0.0f);
+    for (; assets; assets &= assets - 1) {
+        const int a = __builtin_ctz(assets), at = slot * s.n_asset + a;
+        const vec asked = absolute(load(s.account_legs, at)) * load(s.margin_raise_rate, row * s.n_asset + a);
+        sum = fma(asked, select(inverse, splat(1.0f), account_price(s, at, price[a])), sum);
     }
     return sum;
 }
 
 // Distance that margin stress has come since the start.
 static inline vec account_reached(const PackedScenario& s, int slot, const AccountTerms& t,
-                                  const Held* price) {
-    const vec need = account_level(s, s.account_need, s.account_need_fixed, slot, t.need, price);
+                                  const AccountNow& now, const Held* price) {
+    vec need = account_level(s, s.account_need, s.account_need_fixed, slot, t.need, price) + now.owed[slot];
+    if (now.row) need = need + account_raised(s, slot, now.row, t.need, price);
     const vec value = account_level(s, s.account_value, s.account_value_fixed, slot, t.value, price);
     const vec stress =
         select(value > SMALLEST_WORTH, need / maximum(value, splat(SMALLEST_WORTH)), splat(LARGEST));
@@ -109,10 +134,11 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
 }
 
 // Distance up to which accounts of a slot on a venue are bankrupt at marks, `price` of every asset.
-static inline float account_bankrupt(const PackedScenario& s, int slot, int venue, const vec* price,
-                                     float executed, float frontier, float& loss, float& worth) {
+static inline float account_bankrupt(const PackedScenario& s, int slot, int venue, float owed,
+                                     const vec* price, float executed, float frontier, float& loss,
+                                     float& worth) {
     const int lane = slot * LANES + venue;
-    loss = s.account_loss_fixed[lane];
+    loss = s.account_loss_fixed[lane] + owed;
     worth = s.account_worth_fixed[lane];
     bool some = false;
     for (int a = 0; a < s.n_asset; ++a) {

@@ -1,6 +1,6 @@
 """Accounts of one step: the specification. Equations of docs/methods/account.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,26 @@ BISECTIONS = 60
 LARGEST = EDGES[-1]
 SMALLEST_WORTH = 1e-6
 """Worth, per starting dollar, below which collateral counts as gone."""
+
+
+def in_force(scenario, state, step):
+    """The scenario with what accounts are held to in a step: what they owe by now, Eqs. (12) and (13).
+
+    Constants of need and loss are by path then, [path, slot, venue].
+    """
+    part, parts = scenario.parts.account, scenario.parts
+    if part is None or (parts.funding is None and parts.margin_raise is None):
+        return scenario
+    if parts.funding is not None:
+        own = np.einsum("sav,pav->psv", part.legs, state.paid)
+        inverse = np.einsum("sav,pav->psv", part.legs, state.paid / np.exp(state.price))
+        owed = np.where(part.inverse > 0, inverse, own)
+        part = replace(part, need_fixed=part.need_fixed + owed, loss_fixed=part.loss_fixed + owed)
+    if parts.margin_raise is not None:
+        asked = np.abs(part.legs) * parts.margin_raise.rate[parts.margin_raise.row[step]]
+        face = np.where(part.inverse[:, None] > 0, asked, 0.0)
+        part = replace(part, need=part.need + asked - face, need_fixed=part.need_fixed + face.sum(axis=1))
+    return replace(scenario, parts=parts.replace(account=part))
 
 
 def prices(part, marks, offset):

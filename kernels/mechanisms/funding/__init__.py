@@ -26,5 +26,6 @@ class Funding:
     cap: np.ndarray = leaf("venue", "1", "largest rate either way; zero where nothing is paid")
     share: np.ndarray = leaf("venue", "1", "step over eight hours")
     weight: np.ndarray = leaf("asset side venue", "1", "1 / (1 -+ maintenance rate), of longs and of shorts")
+    open_interest: np.ndarray = leaf("asset venue", "USD", "on either side at the start, accounts included")
     row: np.ndarray = leaf("step", "1", "row of `spike` in force", np.int32)
     spike: np.ndarray = leaf("row asset venue", "1", "added to the rate, within its cap")

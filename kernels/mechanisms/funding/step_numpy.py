@@ -34,12 +34,11 @@ def charge(part, paid, price):
     return rise * np.array([-1.0, 1.0])[:, None]
 
 
-def open_notional(arrays, forced, deleveraged):
+def open_notional(part, arrays, forced, deleveraged):
     """Notional still open on either side, Eq. (4): start dollars [path, asset, venue].
 
     forced, deleveraged: coins x start price [path, venue, asset], of the first and of it by deleveraging
     """
     psi = arrays.closing_share[:, None]
     closed = psi * (forced - deleveraged) + deleveraged
-    start = arrays.tier_notional[:, 0].sum(axis=-1)
-    return np.maximum(start - closed.transpose(0, 2, 1), 0.0)
+    return np.maximum(part.open_interest - closed.transpose(0, 2, 1), 0.0)

@@ -19,3 +19,4 @@ class MarginRaise:
 
     row: np.ndarray = leaf("step", "1", "row of `level` in force; row 0: as at the start", np.int32)
     level: np.ndarray = leaf("row asset side venue", "1", "log of (1 -+ rate): at the start against now")
+    rate: np.ndarray = leaf("row asset venue", "1", "added to the mean maintenance rate, for accounts")

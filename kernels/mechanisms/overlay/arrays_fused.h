@@ -3,4 +3,5 @@
 
 #define MARGIN_RAISE_ARRAYS(X)   \
     X(int32_t, margin_raise_row) \
-    X(float, margin_raise_level)
+    X(float, margin_raise_level) \
+    X(float, margin_raise_rate)
