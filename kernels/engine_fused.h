@@ -1168,22 +1168,26 @@ class Engine : Settlement {
         const float minutes = (float)(n + 1) * s.step_minutes;
         for (uint32_t rest = record.pending_venues; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
-            if (funds.split >> v & 1) {
-                spread(v);
-                for (int p = 0; p < s.n_asset; ++p)
-                    settle(p, v, pots[p].pending[v], pots[p].gain[v], minutes);
-            } else {
-                settle(0, v, record.pending[v], record.gain[v], minutes);
-            }
+            const bool split = funds.split >> v & 1;
+            if (split) spread(v);
+            const int count = split ? s.n_asset : 1;
+            tiers owed[MAX_ASSET];
+            for (int p = 0; p < count; ++p)
+                owed[p] = split ? draw_fund(p, v, pots[p].pending[v], pots[p].gain[v])
+                                : draw_fund(p, v, record.pending[v], record.gain[v]);
+            funds.clear(record, v, owed, count, minutes);
+            for (int p = 0; p < count; ++p)
+                if (tier_sum(owed[p]) > 0.0f) funds.excess(record, p, v, owed[p], winners_profits());
         }
         record.pending_venues = 0;
     }
 
-    void settle(int p, int v, quad* pending, quad& gain, float minutes) {
+    // Deficits of a pot's part of the step that its fund does not pay.
+    tiers draw_fund(int p, int v, quad* pending, quad& gain) {
         const tiers deficits = book_pending(record, v, pending);
-        const tiers rest = funds.draw(record, p, v, deficits, quad_sum(gain), minutes);
+        const tiers rest = funds.draw(record, p, v, deficits, quad_sum(gain));
         gain = qsplat(0.0f);
-        if (tier_sum(rest) > 0.0f) funds.excess(record, p, v, rest, winners_profits());
+        return rest;
     }
 
     // What belongs to no single market is spread over a venue's funds.

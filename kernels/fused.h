@@ -20,6 +20,7 @@
 
 #include "kernels/mechanisms/account/arrays_fused.h"
 #include "kernels/mechanisms/adl/arrays_fused.h"
+#include "kernels/mechanisms/clearing/arrays_fused.h"
 #include "kernels/mechanisms/flow/arrays_fused.h"
 #include "kernels/mechanisms/funding/arrays_fused.h"
 #include "kernels/mechanisms/overlay/arrays_fused.h"
@@ -104,6 +105,7 @@
     ADL_ARRAYS(X)                   \
     MARKING_ARRAYS(X)               \
     WATERFALL_ARRAYS(X)             \
+    CLEARING_ARRAYS(X)              \
     FEED_ARRAYS(X)                  \
     HALT_ARRAYS(X)                  \
     OUTAGE_ARRAYS(X)                \

@@ -15,10 +15,13 @@ import numpy as np
 from kernels.mechanisms.adl import HORIZONS
 from kernels.scenario import ScenarioShape
 
-COMPONENTS = ("total", "margin_lost", "deficit", "fund_draw", "adl", "bad_debt", "fees", "socialised")
+COMPONENTS = (
+    "total", "margin_lost", "deficit", "fund_draw", "adl", "bad_debt", "fees", "socialised", "own_capital",
+    "default_fund", "assessments",
+)  # fmt: skip
 """`total` = margin_lost + deficit; fees come out of margin left; the deficit is the sum of `PAYERS`."""
 
-PAYERS = ("fund_draw", "adl", "socialised", "bad_debt")
+PAYERS = ("fund_draw", "own_capital", "default_fund", "assessments", "adl", "socialised", "bad_debt")
 """Components that a deficit is paid by; bad debt is paid by nobody."""
 
 SIDES = ("long", "short")

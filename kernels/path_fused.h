@@ -30,6 +30,7 @@
 #include "kernels/mechanisms/account/step_fused.h"
 #include "kernels/mechanisms/flow/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
+#include "kernels/mechanisms/clearing/step_fused.h"
 #include "kernels/mechanisms/waterfall/funds_fused.h"
 #include "kernels/mechanisms/vault/inventory_fused.h"
 #include "kernels/state_fused.h"

@@ -31,6 +31,7 @@ from kernels.arrays import MAX_TIER as MAX_TIER
 from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
+from kernels.mechanisms.clearing import Clearing
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.feed import Feed
 from kernels.mechanisms.flow import Flow, Response
@@ -167,6 +168,7 @@ class Parts:
     adl: Adl | None = None
     marking: Marking | None = None
     waterfall: Waterfall | None = None
+    clearing: Clearing | None = None
     feed: Feed | None = None
     halt: Halt | None = None
     outage: Outage | None = None
@@ -191,6 +193,7 @@ PARTS = {
     "adl": Adl,
     "marking": Marking,
     "waterfall": Waterfall,
+    "clearing": Clearing,
     "feed": Feed,
     "halt": Halt,
     "outage": Outage,

@@ -142,7 +142,7 @@ def settle(scenario, state, record, n, price) -> None:
             scenario, funds, state.executed, state.survival, price, state.crowd
         ),
     )  # fmt: skip
-    record.funds(*paid, (n + 1) * scenario.shape.dt_seconds / 60, funds.spent.any(axis=1))
+    record.funds(paid, (n + 1) * scenario.shape.dt_seconds / 60, funds.spent.any(axis=1))
 
 
 def end(scenario, state, record) -> None:

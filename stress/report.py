@@ -169,7 +169,7 @@ def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
     yield losses(found["loss"][ALL], "tier", f"Losses by leverage tier, all venues, {note}", level)
     yield payers(
         found,
-        "Who paid, mean: deficit = fund draw + ADL + socialised + bad debt",
+        "Who paid, mean: deficit = " + " + ".join(payers_shown(found)),
     )
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)
@@ -225,10 +225,33 @@ def losses(rows: dict[str, Any], head: str, title: str, level: str) -> Table:
     return made
 
 
+def component_name(component: str) -> str:
+    """What a component of loss is called in a table."""
+    return component.replace("adl", "ADL").replace("_", " ")
+
+
+def components_shown(found: dict[str, Any]) -> list[str]:
+    """Components with a place in the tables: where central clearing pays, those that are not zero."""
+    from kernels.mechanisms.clearing import LAYERS
+
+    means = {name: numbers["mean"]["value"] for name, numbers in found["components"][ALL].items()}
+    if any(means[name] > 0 for name in LAYERS):
+        return [name for name, value in means.items() if value > 0]
+    return [name for name in means if name not in LAYERS]
+
+
+def payers_shown(found: dict[str, Any]) -> list[str]:
+    """Names of the components that a deficit is paid by, in the order in which they pay."""
+    from kernels.outcome import PAYERS
+
+    components = components_shown(found)
+    return [component_name(name) for name in PAYERS if name in components]
+
+
 def payers(found: dict[str, Any], title: str) -> Table:
     """Mean of every component of loss, one row a venue."""
-    components = list(found["components"][ALL])
-    made = table(title, "venue", *(name.replace("adl", "ADL").replace("_", " ") for name in components))
+    components = components_shown(found)
+    made = table(title, "venue", *(component_name(name) for name in components))
     for venue, numbers in found["components"].items():
         add_row(made, venue, *(money(numbers[component]["mean"]["value"]) for component in components))
     return made

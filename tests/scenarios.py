@@ -13,6 +13,7 @@ import pytest
 from kernels import engines, selling_numpy
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.cascade import step_numpy as cascade
+from kernels.mechanisms.clearing import Clearing
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.liquidation import LONG, SHORT
@@ -140,6 +141,11 @@ def waterfall(shape, **changes):
     return Waterfall(**arrays)
 
 
+def clearing(shape, *layers):
+    """Central clearing with these layers of dollars, the same at every venue or [venue]."""
+    return Clearing(np.stack([np.broadcast_to(layer, shape.n_venue).astype(float) for layer in layers]))
+
+
 def with_parts(scenario, **parts):
     """The scenario with some parts put in."""
     return Scenario(scenario.shape, scenario.arrays, scenario.parts.replace(**parts))
@@ -225,6 +231,7 @@ def simulate(engine, scenario, seed=0, first=0, count=1):
 
 
 __all__ = [
-    "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "marking", "mass", "mirrored", "quiet",
-    "replaced", "require", "scaled", "simulate", "uniform", "waterfall", "winners", "with_parts",
+    "DEEP", "DOLLARS", "ENGINES", "LIMIT", "LONG", "SHORT", "Outcome", "clearing", "marking", "mass",
+    "mirrored", "quiet", "replaced", "require", "scaled", "simulate", "uniform", "waterfall",
+    "winners", "with_parts",
 ]  # fmt: skip

@@ -86,6 +86,7 @@ def compile_config(config: RunConfig) -> Scenario:
         adl=winners.part(config, shape, positioned),
         marking=marks.part(config),
         waterfall=rules.waterfall(config, shape),
+        clearing=rules.clearing(config),
         feed=trading.feed(config, shape),
         halt=trading.halt(config, shape),
         outage=trading.outage(config, shape),

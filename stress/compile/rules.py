@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kernels.mechanisms import adl
+from kernels.mechanisms.clearing import Clearing
 from kernels.mechanisms.waterfall import (
     PARTS_OF_WINDOW,
     SOCIALISE_NEVER,
@@ -80,6 +81,22 @@ def waterfall(config: RunConfig, shape: ScenarioShape) -> Waterfall | None:
         claim=each(lambda v: v.adl.excess == "claim"),
         socialise=each(lambda v: SOCIALISE[v.socialised_loss]),
     )
+
+
+def clearing(config: RunConfig) -> Clearing | None:
+    """What stands behind the funds of cleared venues, Eq. (1) of docs/methods/clearing.md; None without."""
+    rules = [venue.clearing for venue in config.places.values()]
+    if not any(rules):
+        return None
+
+    def layers(rule):
+        if rule is None:
+            return np.zeros(4)
+        theirs = rule.defaulters * rule.default_fund
+        survivors = rule.default_fund - theirs
+        return np.array([theirs, rule.own_capital, survivors, rule.assessments * survivors])
+
+    return Clearing(layer=np.stack([layers(rule) for rule in rules], axis=1))
 
 
 def by_market(venue: Venue, shares: dict[str, float], shape: ScenarioShape) -> np.ndarray:

@@ -96,6 +96,23 @@ class Fund(Strict):
     """What of it is held in a coin; the rest is cash, and is drawn first."""
 
 
+class Clearing(Strict):
+    """Central clearing: who pays for losses beyond margin and the insurance fund, before winners do.
+
+    In this order: the defaulters' part of the default fund, the clearing house, the survivors' part, and
+    what survivors are called for. What is then left goes to `socialised_loss`.
+    """
+
+    own_capital: Dollars = 0.0
+    """The clearing house's own capital in the waterfall, its skin in the game."""
+    default_fund: Dollars
+    """What all members have paid in before the run."""
+    defaulters: Share = 0.0
+    """Share of the default fund that defaulting members paid in; they are not called for more."""
+    assessments: NonNegativePercentage = 0.0
+    """Most that surviving members are called for, over what they have paid in; it may be above 100%."""
+
+
 class Level(Strict):
     """One level of a circuit breaker."""
 
@@ -186,6 +203,8 @@ class Venue(Strict):
     insurance_fund: Dollars
     """Insurance fund at the start."""
     fund: Fund = Fund()
+    clearing: Clearing | None = None
+    """Central clearing behind the insurance fund; none by default."""
     adl: Adl
     vault: Vault | None = None
     """Backstop vault; none by default."""

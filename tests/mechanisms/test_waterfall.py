@@ -259,9 +259,8 @@ def test_what_is_not_paid_is_owed_or_bad(deficits, fund, in_coins, claim, social
     funds, price = Funds(scenario, 1), np.log(np.full((1, 2, 1), coin))
     funds.begin(0, scenario.arrays.index_weight, price)
     pending = np.array(deficits).reshape(1, 2, 1, 2)
-    drawn, given, bad = funds.settle(
-        pending, 0.0, scenario.arrays.index_weight, price, lambda: np.full((1, 2, 1), profit)
-    )
+    paid = funds.settle(pending, 0.0, scenario.arrays.index_weight, price, lambda: np.full((1, 2, 1), profit))
+    drawn, given, bad = (paid[name] for name in ("fund_draw", "socialised", "bad_debt"))
     parts = drawn.sum() + given.sum() + bad.sum() + funds.owed.sum()
     assert parts == pytest.approx(pending.sum(), rel=1e-9, abs=1e-6)
     assert min(x.min() for x in (drawn, given, bad, funds.owed, funds.cash, funds.coins)) >= -1e-6

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from kernels import outcome, packing, scenario, sites
-from kernels.mechanisms import account, adl, book, cascade, flow, funding, liquidation, waterfall, whale
+from kernels.mechanisms import (
+    account,
+    adl,
+    book,
+    cascade,
+    clearing,
+    flow,
+    funding,
+    liquidation,
+    waterfall,
+    whale,
+)
 from kernels.mechanisms.exogenous import step_numpy as exogenous
 from kernels.mechanisms.vault import step_numpy as vault
 from kernels.parts import histogram, table
@@ -40,6 +51,7 @@ SHARED = {
     "SITE_VOLATILITY": sites.VOLATILITY, "SITE_VOLATILITY_START": sites.VOLATILITY_START,
     "SITE_REGIME": sites.REGIME, "SITE_BLOCK": sites.BLOCK,
     **{name: getattr(waterfall, name) for name in dir(waterfall) if name.startswith("SOCIALISE")},
+    "N_LAYER": len(clearing.LAYERS), "PREFUNDED": clearing.PREFUNDED,
     "PARTS_OF_WINDOW": waterfall.PARTS_OF_WINDOW,
     "SITE_ADL_START": sites.ADL_START, "N_HORIZON": len(adl.HORIZONS),
     "LOWEST": table.LOWEST, "HIGHEST": table.HIGHEST, "PER_OCTAVE_BITS": table.PER_OCTAVE_BITS,

@@ -131,6 +131,15 @@ VARIANTS = {
     ],
     "socialised at every step": [*policy("none"), *POOR, *each_venue("socialised_loss=step"), *ENTRIES],
     "socialised at the end": [*POOR, *each_venue("socialised_loss=run")],
+    "central clearing": [
+        *policy("none"), *each_venue("insurance_fund=$0"),
+        *each_venue("clearing={own_capital: $200k, default_fund: $1M, defaulters: 10%, assessments: 100%}"),
+        "venues.alpha.socialised_loss=step", *SLOW,
+    ],
+    "central clearing behind funds by market, and winners at the end": [
+        *policy("none"), *POOR, *each_venue("fund={split: per_market}"), *each_venue("socialised_loss=run"),
+        "venues.beta.clearing={default_fund: $3M, assessments: 275%}",
+    ],
     "shared surplus and fees": [
         "venues.alpha.liquidation={fee: 1%, surplus_to_fund: 40%}",
         "venues.beta.liquidation={fee: 0.2%, surplus_to_fund: 70%}",

@@ -262,6 +262,14 @@ def test_rules(build):
     assert arrays.closing_share == pytest.approx([0.7, 0.7])
 
 
+def test_layers_of_clearing(build):
+    """A default fund of $10M, a tenth of it the defaulters', and calls for 275% of the rest."""
+    rules = "{own_capital: $2M, default_fund: $10M, defaulters: 10%, assessments: 275%}"
+    part = build("venues.beta.adl={policy: none}", f"venues.beta.clearing={rules}").parts.clearing
+    assert part.layer == pytest.approx(np.array([[0, 1e6], [0, 2e6], [0, 9e6], [0, 24.75e6]]))
+    assert build().parts.clearing is None
+
+
 def test_throughput_is_per_step(build):
     assert build("run.step=15s").arrays.throughput[0, 0] == pytest.approx(0.25e9)
 

@@ -129,7 +129,7 @@ def test_what_is_not_defined_is_nan_and_zero_is_zero(made):
 def test_conditional_fields_count_their_paths_only(made):
     rows = samples.rows(0, 400).astype(float)
     layout = Layout(samples.SHAPE)
-    times = layout.view(rows, "exhaustion_time")[:, 1]
+    times = np.minimum(layout.view(rows, "exhaustion_time")[:, 1], 2.0**10)  # a histogram ends there
     assert float(made.exhaustion_time_mean.sel(venue="beta").item()) == pytest.approx(
         times[times > 0].mean(), rel=1e-4
     )

@@ -17,9 +17,10 @@ class Funds {
     float cash[MAX_ASSET][LANES], coins[MAX_ASSET][LANES], worth[MAX_ASSET][LANES];
     float coin_price[LANES], from_coins[LANES];  // relative to the start; dollars that coins were sold for
     float owed[MAX_ASSET][LANES][MAX_TIER];
+    Layers layers;  // of central clearing
 
     explicit Funds(const PackedScenario& scenario)
-        : special(scenario.waterfall_share != nullptr), s(scenario) {
+        : special(scenario.waterfall_share != nullptr), layers(scenario), s(scenario) {
         for (int v = 0; special && v < s.n_venue; ++v) {
             if (s.waterfall_split[v]) split |= 1u << v;
             moving |= s.waterfall_coin_share[v] > 0.0f || s.waterfall_window[v];
@@ -45,6 +46,7 @@ class Funds {
             spent[p] = 0;
         }
         changed = true;
+        layers.begin();
         std::memset(from_coins, 0, sizeof from_coins);
         if (!special) return;
         std::memset(owed, 0, sizeof owed);
@@ -88,14 +90,11 @@ class Funds {
     }
 
     // Draw a pot for the deficits of the step; what it does not pay comes back.
-    tiers draw(Record& r, int p, int v, tiers pending, float gain, float minutes) {
+    tiers draw(Record& r, int p, int v, tiers pending, float gain) {
         const float deficit = tier_sum(pending), drawn = fund_draw(worth[p][v], deficit);
         tiers paid = tsplat(0.0f);
         if (deficit > 0.0f) {
-            if (deficit > DUST && deficit >= worth[p][v]) {
-                spent[p] |= 1u << v;
-                if (r.exhaustion[v] == 0.0f) r.exhaustion[v] = minutes;
-            }
+            if (deficit > DUST && deficit >= worth[p][v]) spent[p] |= 1u << v;
             paid = (drawn / deficit) * pending;
             add_tiers(r.loss[FUND_DRAW][v], paid);
         }
@@ -108,6 +107,18 @@ class Funds {
         changed = true;
         r.income[v] += gain;
         return pending - paid;
+    }
+
+    // Layers of central clearing pay what is owed; a venue is exhausted when nothing prefunded is left.
+    void clear(Record& r, int v, tiers* rest, int count, float minutes) {
+        if (s.clearing_layer) layers.clear(r, v, rest, count);
+        bool all = false;
+        for (int p = 0; p < count; ++p) all |= spent[p] >> v & 1;
+        if (!all) return;
+        if (layers.prefunded(v) > 0.0f)
+            for (int p = 0; p < count; ++p) spent[p] &= ~(1u << v);
+        else if (r.exhaustion[v] == 0.0f)
+            r.exhaustion[v] = minutes;
     }
 
     // What no fund has paid for: winners' profits, a claim, bad debt.

@@ -8,6 +8,7 @@ import numpy as np
 
 from kernels.mechanisms.adl.step_numpy import still_held
 from kernels.mechanisms.cascade import DUST
+from kernels.mechanisms.clearing import step_numpy as clearing
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.waterfall import PARTS_OF_WINDOW, SOCIALISE_RUN, SOCIALISE_STEP
 from kernels.mechanisms.waterfall.step_numpy import draw
@@ -19,7 +20,8 @@ class Funds:
     cash, coins: balances; coins in dollars at the start price
     worth      : of both at the start of the step; what the step may draw
     peaks      : largest worth in each part of the window [path, pot, venue, part]
-    spent      : the last step's deficits took all, bool
+    spent      : the last step's deficits took all, prefunded layers of central clearing included, bool
+    layers     : what is left of central clearing [path, layer, venue]
     owed       : deficits that nobody has paid yet [path, pot, venue, tier]
     shared     : taken from winners' profits so far
     """
@@ -44,6 +46,7 @@ class Funds:
         self.spent = np.zeros(size, bool)
         self.owed = np.zeros((*size, shape.n_tier))
         self.shared = np.zeros(size)
+        self.layers = clearing.begin(scenario.parts.clearing, n_path, shape.n_venue)
         self.sold = np.zeros(size)  # dollars that coins were sold for
 
     def coin_price(self, index_weight, price):
@@ -93,15 +96,14 @@ class Funds:
         return paid
 
     def settle(self, pending, income, index_weight, begun, profits):
-        """Pay a step's deficits, Eqs. (2), (3), (6) and (7).
+        """Pay a step's deficits, Eqs. (2), (3), (6) and (7), and those of central clearing.
 
-        returns: fund draw, socialised, bad debt, USD [path, venue, tier] each
+        returns: who paid, USD [path, venue, tier], by component
         pending: deficits [path, pot, venue, tier]; income: fees and surplus [path, pot, venue]
         begun  : log prices when the step began; profits: makes those of the winners now, by pot
         """
         deficit = pending.sum(axis=3)
         drawn, _ = draw(self.worth, deficit)
-        self.spent = (deficit > DUST) & (deficit >= self.worth)
         share = np.where(deficit > 0, drawn / np.where(deficit > 0, deficit, 1.0), 0.0)[..., None]
         paid = share * pending
         # Cash first, then coins at the price that the step began with.
@@ -110,14 +112,18 @@ class Funds:
         self.coins = np.maximum(self.coins - from_coins / self.coin_price(index_weight, begun), 0.0)
         self.sold += from_coins
         self.cash = self.cash - from_cash + income
-        rest = pending - paid
+        cleared, rest = clearing.clear(self.layers, pending - paid)
+        nothing = clearing.prefunded(self.layers)[:, None] <= 0
+        self.spent = (deficit > DUST) & (deficit >= self.worth) & nothing
+        payers = {"fund_draw": paid.sum(axis=1), **cleared}
         if self.part is None:
-            return paid.sum(axis=1), np.zeros_like(paid[:, 0]), rest.sum(axis=1)
+            return payers | {"bad_debt": rest.sum(axis=1)}
         given = self.take_profits(rest, SOCIALISE_STEP, profits)
         rest = rest - given
         kept = ((self.part.claim != 0) | (self.part.socialise == SOCIALISE_RUN))[:, None]
         self.owed += np.where(kept, rest, 0.0)
-        return paid.sum(axis=1), given.sum(axis=1), np.where(kept, 0.0, rest).sum(axis=1)
+        bad_debt = np.where(kept, 0.0, rest).sum(axis=1)
+        return payers | {"socialised": given.sum(axis=1), "bad_debt": bad_debt}
 
     def end(self, profits):
         """What is still owed at the end of the run: socialised, bad debt [path, venue, tier]."""

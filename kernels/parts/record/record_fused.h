@@ -2,8 +2,20 @@
 #pragma once
 
 constexpr float STRESSED = -0.01f;
-constexpr int N_COMPONENT = 8;
-enum Component { TOTAL, MARGIN_LOST, DEFICIT, FUND_DRAW, ADL, BAD_DEBT, FEES, SOCIALISED };
+constexpr int N_COMPONENT = 11;
+enum Component {
+    TOTAL,
+    MARGIN_LOST,
+    DEFICIT,
+    FUND_DRAW,
+    ADL,
+    BAD_DEBT,
+    FEES,
+    SOCIALISED,
+    OWN_CAPITAL,
+    DEFAULT_FUND,
+    ASSESSMENTS
+};
 constexpr int N_CHANNEL = 13;  // kernels/outcome.py names them; 0: isolated positions
 constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
 
@@ -217,7 +229,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
 
 // Money in must be money out, per venue, within what float32 sums allow.
 // Every test is written so that a number that is not one fails it.
-constexpr Component PAYERS[] = {FUND_DRAW, ADL, SOCIALISED, BAD_DEBT};
+constexpr Component PAYERS[] = {FUND_DRAW, OWN_CAPITAL, DEFAULT_FUND, ASSESSMENTS, ADL, SOCIALISED, BAD_DEBT};
 
 // `balance` and `lowest` of the funds of every venue, see `Funds`.
 static inline uint32_t check(const PackedScenario& s, const Record& r, const float* balance,

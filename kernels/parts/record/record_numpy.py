@@ -122,10 +122,10 @@ class Record:
         np.add.at(self.liquidated_tier, (path, venue), dollars)
         np.add.at(self.flow[:, self.step], path, dollars.sum(axis=1))
 
-    def funds(self, drawn, socialised, bad_debt, minutes, spent):
-        """Who paid the step's deficits [path, venue, tier]; note the first exhaustion."""
-        for name, paid in (("fund_draw", drawn), ("socialised", socialised), ("bad_debt", bad_debt)):
-            self.loss[name] += paid
+    def funds(self, paid, minutes, spent):
+        """Who paid the step's deficits, by component [path, venue, tier]; note the first exhaustion."""
+        for name, amount in paid.items():
+            self.loss[name] += amount
         self.exhaustion = np.where((self.exhaustion == 0) & spent, minutes, self.exhaustion)
         self.received += self.income
         self.pending[:] = 0.0

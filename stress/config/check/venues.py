@@ -41,6 +41,7 @@ def venues(draft: Draft) -> Iterator[Finding]:
         yield from index(draft, key, venue)
         yield from interruptions(draft, path, venue)
         yield from fund(draft, key, venue)
+        yield from clearing(key, venue)
         yield from vault(key, venue)
         for asset, market in venue.markets.items():
             yield from rules(draft, venue, market, (*path, "markets", asset))
@@ -69,6 +70,20 @@ def fund(draft: Draft, key: str, venue: Venue) -> Iterator[Finding]:
         yield (*adl, "window"), "is not used", why, "Add a drawdown, or remove it."
     if venue.adl.excess == "claim" and venue.adl.policy == "none":
         yield (*adl, "excess"), "a claim on nobody", "the venue does not deleverage winners", ""
+
+
+def clearing(key: str, venue: Venue) -> Iterator[Finding]:
+    """A clearing house that deleverages nobody, and calls for a multiple of something."""
+    if venue.clearing is None:
+        return
+    path: Path = ("venues", key, "clearing")
+    if venue.adl.policy != "none":
+        why = f"`adl: {{policy: {venue.adl.policy}}}` would take from winners what members have paid in for"
+        suggestion = 'Set the policy to none; "socialised_loss: step" takes from winners what is left.'
+        yield path, "stands before deleveraging", why, suggestion
+    if venue.clearing.assessments and not venue.clearing.default_fund:
+        why = "they are a multiple of what members have paid into the default fund, which is nothing"
+        yield (*path, "assessments"), "call for nothing", why, ""
 
 
 def vault(key: str, venue: Venue) -> Iterator[Finding]:
