@@ -119,7 +119,9 @@ constexpr int TABLE_EDGES = 46;
 constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8;
 constexpr int MAX_POT = MAX_ASSET;                   // funds of one venue
 constexpr int MAX_STEP = 1 << 14, MAX_CLOSING = 64;  // on the heap they grow beyond
+#endif
 
+#if !defined(RUN_SCENARIO)
 struct PackedScenario {
     int n_step, n_asset, n_venue, n_tier, n_group, process, window_steps, n_mixing, n_cell;
     float step_minutes;
