@@ -448,7 +448,6 @@ class Engine : Settlement {
         c.survival = &m.survival[0][0];
         c.bins = m.bins;
         c.crowd = crowded ? &crowds[a] : nullptr;
-        c.taking = vaults.taking(a);
         for (int side = 0; side < 2; ++side) {
             c.thinned[side] = m.thinned[side];
             c.base[side] = m.base[side];
@@ -458,7 +457,32 @@ class Engine : Settlement {
             c.frontier[side] = m.frontier[side];
         }
         if (x.breakers || work[a].halted) restrict_cascade(m, a, c);
+        take_over(a, c);
+    }
+
+    // What vaults take of a cascade, and what executes with their help.
+    void take_over(int a, Cascade& c) {
+        c.taking = vaults.taking(a);
+        if (vaults.choosy && c.taking.some) take_over_below(a, c);
         for (int side = 0; side < 2; ++side) c.limit[side] = c.taking.limit(side, c.most[side]);
+    }
+
+    // Where a vault has a threshold: only positions that are past it at the marks of round 0.
+    void take_over_below(int a, Cascade& c) {
+        const Market& m = market[a];
+        const Work& w = work[a];
+        const vec zero = splat(0.0f), marked = mark(w.marks, m.fundamental, w.start, s.n_venue);
+        Taking& t = c.taking;
+        for (int side = 0; side < 2; ++side) {
+            const vec gap = load(s.vault_gap, a * 2 + side);
+            vec reached = side == LONG ? m.charge[LONG] - marked : m.charge[SHORT] + marked;
+            if (w.frozen) reached = select(lanes_of(w.frozen), zero, reached);
+            Bins bins = no_bins(s.n_venue);
+            const vec far = forced_up_to(s, c, side, maximum(reached - gap, zero), bins);
+            const vec below = t.take * maximum(far - c.base[side], zero);
+            t.space[side] = select(gap < 0.0f, t.space[side], minimum(below, t.space[side]));
+        }
+        t.some = above(t.take * (t.space[LONG] + t.space[SHORT]), 0.0f) != 0;
     }
 
     // Markets whose selling came to a breaker's level.
@@ -941,6 +965,7 @@ class Engine : Settlement {
                 cascade[a].thinned[side] = market[a].thinned[side];
                 cascade[a].base[side] = market[a].base[side];
             }
+            take_over(a, cascade[a]);
             open_cascade(s, cascade[a]);
         }
     }
@@ -977,11 +1002,7 @@ class Engine : Settlement {
         }
         if (!some) return;
         reopen(thinned);
-        for (int i = 0; i < n_active; ++i) {
-            Cascade& c = cascade[active[i]];
-            c.taking = vaults.taking(active[i]);
-            for (int side = 0; side < 2; ++side) c.limit[side] = c.taking.limit(side, c.most[side]);
-        }
+        for (int i = 0; i < n_active; ++i) take_over(active[i], cascade[active[i]]);
     }
 
     // Returns what winners forgo; adds the assets in which they were closed.

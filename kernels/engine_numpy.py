@@ -76,7 +76,8 @@ def step(
     # Marks that stand still do not move between checks either.
     monitoring = np.where(state.frozen, 0.0, (arrays.monitoring * deviation)[..., None])
     watched = np.stack([monitoring, monitoring], axis=2)
-    offset = watched + charges(scenario, state, n)
+    charged = charges(scenario, state, n)
+    offset = watched + charged
     reached = rules.reached(liquidation.distance(marks, offset))
     frontier = np.maximum(state.frontier, np.where(arrays.listed[:, None], reached, 0.0))
     orders = None
@@ -97,7 +98,8 @@ def step(
     taking = None
     if state.vault is not None:
         vault_default.settle(scenario, state, record, market.halted, np.exp(marks), drawn)
-        taking, orders = state.vault.taking(), vault.join(state.vault, orders, market)
+        most = vault.past_threshold(scenario, state, rules.reached(liquidation.distance(marks, charged)))
+        taking, orders = state.vault.taking(most), vault.join(state.vault, orders, market)
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier

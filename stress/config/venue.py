@@ -164,6 +164,9 @@ class Vault(Strict):
     """Shares of the capacity by market; by open interest by default."""
     take: Share
     """Share of forced flow that it takes, while it has room."""
+    threshold: Share | None = None
+    """It takes over who has no more than this share of the maintenance margin left at the marks that a step
+    begins with; everybody who is forced by default."""
     half_life: Duration
     """Time in which it sends half of its inventory into the books."""
 

@@ -8,6 +8,7 @@ from kernels.mechanisms.vault import Vault
 from kernels.mechanisms.vault.step_numpy import Inventory, Taking
 from kernels.outcome import CHANNELS, COMPONENTS, PAYERS
 from kernels.parts.table.table_numpy import EDGES
+from stress.compile.vaults import past
 from tests.mechanisms.test_account import random_scenario
 from tests.mechanisms.test_flow import with_random_flows
 from tests.parity.compare import TOLERANCE, gaps, steep
@@ -34,8 +35,9 @@ def vaults(scenario, **changes):
     """The scenario with vaults on all venues: half of everything, half of it sold in every step."""
     shape = scenario.shape
     n_asset, n_venue, n_tier = shape.n_asset, shape.n_venue, shape.n_tier
-    values = {"room": 1e12, "take": 0.5, "unwind": 0.5, "capital": 0.0, "whose": 1 / n_tier} | changes
-    sizes = {"room": (n_asset, n_venue), "whose": (n_venue, n_tier)}
+    values = {"room": 1e12, "take": 0.5, "unwind": 0.5, "capital": 0.0, "gap": -1.0}
+    values |= {"whose": 1 / n_tier} | changes
+    sizes = {"room": (n_asset, n_venue), "gap": (n_asset, 2, n_venue), "whose": (n_venue, n_tier)}
     arrays = {k: np.broadcast_to(x, sizes.get(k, n_venue)).astype(float) for k, x in values.items()}
     return with_parts(scenario, vault=Vault(**arrays))
 
@@ -246,3 +248,73 @@ def test_a_vault_that_takes_nothing_changes_nothing(seed):
     scenario = random_scenario(seed)
     one, other = (simulate("cpu", x, count=20) for x in (scenario, vaults(scenario, room=0.0, take=0.5)))
     assert np.array_equal(one.batch.rows, other.batch.rows)
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_threshold_is_a_share_of_maintenance(side):
+    """At the distance `past` a trigger, equity is two thirds of what is asked for, deduction and all."""
+    rate, deduction, share, price = 0.02, 0.004, 2 / 3, 1.0
+    gap = past([(1.0, rate, deduction)], share)[side]
+    sign = 1 if side == LONG else -1
+    trigger = price * np.exp(sign * gap)
+    # Equity is down to maintenance at the trigger, and moves with the price from there.
+    equity = rate * trigger - deduction + sign * (price - trigger)
+    assert equity == pytest.approx(share * (rate * price - deduction), abs=1e-12)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("side", [LONG, SHORT])
+def test_takes_over_who_is_below_the_threshold(engine, side):
+    """2% of maintenance and two thirds of it: of longs, the last 0.678% of a fall are left to the book."""
+    density, gap = 100 * ONE, past([(1.0, 0.02, 0.0)], 2 / 3)
+    assert gap[LONG] == pytest.approx(0.0067797, abs=1e-7)
+    assert gap[SHORT] == pytest.approx(0.0065574, abs=1e-7)
+    move = 0.05 if side == SHORT else -0.05
+    scenario = quiet(depth=DEEP, shock=move, forced={(0, side, 0, 0, 0): density * EDGES}, group_rate=0.02)
+    found = simulate(engine, vaults(scenario, take=1.0, gap=np.array(gap)[None, :, None]))
+    assert found.vault_inventory[0, 0] == pytest.approx(density * (0.05 - gap[side]), rel=1e-5)
+    price = np.exp(move)
+    assert found.sold_by[0, ISOLATED] == pytest.approx(density * gap[side] * price, rel=1e-4)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_waits_falls_below_the_threshold(engine):
+    """An engine of one a step: who waits is worse off a step later, and is taken over."""
+    scenario = crash(0.95, 0.92, throughput=1 * ONE)
+    found = simulate(engine, vaults(scenario, take=1.0, gap=0.022))
+    waited = simulate(engine, vaults(crash(0.95, 0.95, throughput=1 * ONE), take=1.0, gap=0.022))
+    assert waited.vault_inventory[0, 0] == 0
+    assert found.sold_by[0, ISOLATED] == pytest.approx(0.95 * ONE, rel=1e-5)
+    assert found.vault_inventory[0, 0] == pytest.approx(9 * ONE, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_higher_threshold_takes_over_no_less(engine, seed):
+    """From equal states: the vault holds more, the book falls no further, and flow rises with the shock."""
+    rng = np.random.default_rng(seed)
+    depth, density = 100 * ONE, rng.uniform(0.1, 0.9)
+    forced = {(0, LONG, 0, 0, 0): density * 100 * ONE / 0.01 * EDGES}
+    market = quiet(depth=depth, shock=-rng.uniform(0.01, 0.05), forced=forced, alpha=0.6)
+    gaps_ = np.linspace(0, 0.02, 9)
+    found = [simulate(engine, vaults(market, take=0.9, gap=gap)) for gap in gaps_]
+    held, fall = (np.array([getattr(x, k)[0].flat[0] for x in found]) for k in ("vault_inventory", "fall"))
+    assert (np.diff(held) <= 1).all()
+    assert (np.diff(fall) >= -1e-6).all()
+    assert held[0] > held[-1]
+
+
+@pytest.mark.parametrize("policy", [0, ADL_QUEUE, ADL_CAPPED_PRO_RATA])
+@pytest.mark.parametrize("seed", range(6))
+def test_engines_agree_with_thresholds(seed, policy):
+    """The same as above with thresholds in some markets, and whoever is deleveraged before."""
+    rng = np.random.default_rng(seed)
+    scenario = with_random_flows(seed) if seed % 2 else random_scenario(seed, throughput=4e7)
+    scenario = replaced(scenario, adl_policy=np.full(2, policy, np.int32))
+    gap = np.where(rng.uniform(size=(3, 2, 2)) < 0.3, -1.0, rng.uniform(0, 0.01, (3, 2, 2)))
+    scenario = vaults(scenario, room=5e7, take=[0.9, 1.0], unwind=[0.1, 0.6], capital=[1e5, 1e6], gap=gap)
+    one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
+    assert one.vault_inventory[:, -1].min() > ONE
+    worst = np.max([*gaps(scenario, one, other).values()], axis=0)
+    assert (worst[~steep(one, other)] < TOLERANCE).all()
+    assert worst.max() < 10 * TOLERANCE

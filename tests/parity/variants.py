@@ -165,6 +165,12 @@ VARIANTS = {
         "{kind: price_shock, at: 2m, over: 10m, size: -7%}]",
         *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
     ],
+    "vaults with a threshold": [
+        "venues.alpha.vault={capital: $5M, capacity: $300M, take: 100%, half_life: 5m, threshold: 66.7%}",
+        "venues.beta.vault={capital: $1M, capacity: $300M, take: 80%, half_life: 1h, threshold: 30%}",
+        *policy("queue"), *POOR, *SLOW, *WHALES, "venues.alpha.funding={cap: 50%}",
+        "overlays=[{kind: price_shock, at: 2m, over: 3m, size: -9%}, {kind: stale_feed, at: 4m, over: 2m}]",
+    ],
     # positions
     "no ladder": NO_LADDER,
     "ladders everywhere": [

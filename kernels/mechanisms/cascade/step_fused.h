@@ -36,18 +36,23 @@ struct Cascade {
     bool converged, jumped;
 };
 
-INLINE vec forced_now(const PackedScenario& s, Cascade& c, int side) {
+// Notional of one side up to frontiers.
+INLINE vec forced_up_to(const PackedScenario& s, const Cascade& c, int side, vec frontier, Bins& bins) {
     const vec* scale = c.crowd ? &c.crowd->scale[side] : nullptr;
-    vec total = forced_total(s, c.asset, side, c.frontier[side], c.bins[side], scale);
+    vec total = forced_total(s, c.asset, side, frontier, bins, scale);
     for (uint32_t m = c.thinned[side]; m; m &= m - 1) {
         const int lane = __builtin_ctz(m);
-        const float reached = c.frontier[side][lane];
+        const float reached = frontier[lane];
         const float factor = scale ? (float)(*scale)[lane] : 1.0f;
         const tiers alive = factor * c.survival[side * LANES + lane];
         total[lane] = forced_thinned(s, c.asset, side, lane, &reached, 0, alive);
     }
-    if (c.crowd && c.crowd->some[side]) total = total + c.crowd->lump(side, c.frontier[side]);
+    if (c.crowd && c.crowd->some[side]) total = total + c.crowd->lump(side, frontier);
     return total;
+}
+
+INLINE vec forced_now(const PackedScenario& s, Cascade& c, int side) {
+    return forced_up_to(s, c, side, c.frontier[side], c.bins[side]);
 }
 
 // False where the frontiers passed nobody.

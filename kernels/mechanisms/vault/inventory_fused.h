@@ -5,9 +5,14 @@ constexpr int VAULT_CHANNEL = 11;
 
 class Vaults {
    public:
-    explicit Vaults(const PackedScenario& scenario) : there(scenario.vault_take != nullptr), s(scenario) {}
+    explicit Vaults(const PackedScenario& scenario) : there(scenario.vault_take != nullptr), s(scenario) {
+        if (!there) return;
+        for (int i = 0; i < 2 * s.n_asset; ++i)
+            choosy |= above(load(s.vault_gap, i) + 1.0f, 0.0f) & ((1u << s.n_venue) - 1);
+    }
 
     const bool there;
+    uint32_t choosy = 0;   // venues whose vaults take over past a threshold only
     uint32_t holding = 0;  // assets in which any vault holds something
     bool open = false;     // something is held, was traded in the step before, or waits to be looked at
     vec held[MAX_ASSET];

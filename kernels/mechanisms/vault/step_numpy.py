@@ -8,6 +8,7 @@ import numpy as np
 
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.liquidation import LONG, SHORT
+from kernels.mechanisms.liquidation import step_numpy as liquidation
 from kernels.outcome import CHANNELS
 
 LEAST_BOOKED = 0.01
@@ -57,10 +58,11 @@ class Inventory:
         self.cash = np.zeros_like(self.held)
         self.received = np.zeros((n_path, part.room.shape[1]))
 
-    def taking(self):
-        """What may be taken in the step, Eq. (1)."""
+    def taking(self, most=None):
+        """What may be taken in the step, Eq. (1), of it at most `most` [path, asset, side, venue]."""
         sides = [np.maximum(self.part.room - np.maximum(sign * self.held, 0.0), 0.0) for sign in (1, -1)]
-        return Taking(self.part.take, np.stack(sides, axis=2))
+        space = np.stack(sides, axis=2)
+        return Taking(self.part.take, space if most is None else np.minimum(space, most))
 
     def orders(self):
         """Net purchases that unwind the inventory, Eq. (4): USD [path, asset, venue]."""
@@ -82,6 +84,22 @@ class Inventory:
     def equity(self, price):
         """Capital and profit, Eq. (6): USD [path, venue]."""
         return self.part.capital + self.gain(price)
+
+
+def past_threshold(scenario, state, reached):
+    """Most that vaults take over of who is past their thresholds, Eq. (10): [path, asset, side, venue].
+
+    reached: distances that the marks of round 0 have come, monitoring left out; returns: None without any
+    """
+    arrays, part, gap = scenario.arrays, scenario.parts.vault, scenario.parts.vault.gap
+    if (gap < 0).all():
+        return None
+    at = np.nonzero(np.ones(reached.shape[:2], bool))
+    terms = state.survival[at], state.crowd_at(at)
+    far = liquidation.forced_total(arrays, at[1], np.maximum(reached - gap, 0.0)[at], *terms)
+    gone = liquidation.executed_total(arrays, at[1], state.executed[at], *terms)
+    notional = np.maximum(far - gone, 0.0).reshape(reached.shape)
+    return np.where(gap < 0, np.inf, part.take * notional)
 
 
 def join(inventory, orders, trading):
