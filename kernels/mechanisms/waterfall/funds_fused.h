@@ -2,14 +2,14 @@
 #pragma once
 
 constexpr int PARTS_OF_WINDOW = 16;
+static_assert(PARTS_OF_WINDOW == LANES, "the parts of a window are one vector");
 constexpr int SOCIALISE_NEVER = 0, SOCIALISE_STEP = 1, SOCIALISE_RUN = 2;
 
 class Funds {
    public:
     uint32_t split = 0;  // venues whose markets have funds of their own
     bool special;        // there is more than a fund in cash for each venue
-    bool moving =
-        false;  // worth or peaks change by themselves: coins, and windows over which peaks are taken
+    uint32_t in_coins = 0, windowed = 0;  // venues whose funds hold coins; whose peaks are of a window
     int n_pot = 1;
     uint32_t on[MAX_ASSET];  // venues whose pot has auto-deleveraging on in the step
     uint32_t any_on;
@@ -23,9 +23,14 @@ class Funds {
         : special(scenario.waterfall_share != nullptr), layers(scenario), s(scenario) {
         for (int v = 0; special && v < s.n_venue; ++v) {
             if (s.waterfall_split[v]) split |= 1u << v;
-            moving |= s.waterfall_coin_share[v] > 0.0f || s.waterfall_window[v];
+            if (s.waterfall_coin_share[v] > 0.0f) in_coins |= 1u << v;
+            if (s.waterfall_window[v]) windowed |= 1u << v;
         }
         if (split) n_pot = s.n_asset;
+        for (int p = 0; p < n_pot; ++p) {
+            shared_by[p] = 0;
+            for (int v = 0; v < s.n_venue; ++v) shared_by[p] |= (uint32_t)(share(p, v) > 0.0f) << v;
+        }
     }
 
     // The pot of a market.
@@ -43,9 +48,10 @@ class Funds {
                 coins[p][v] = start * in_coins;
                 peak[p][v] = shared[p][v] = 0.0f;
             }
-            spent[p] = 0;
+            spent[p] = on[p] = 0;
+            changed[p] = (1u << s.n_venue) - 1;
         }
-        changed = true;
+        next_part = 0;
         layers.begin();
         std::memset(from_coins, 0, sizeof from_coins);
         if (!special) return;
@@ -56,26 +62,18 @@ class Funds {
     // What the funds are worth when a step begins, their running peaks, and where deleveraging is on.
     // `price(v)` is that of the coin of a venue.
     template <class Price> void begin_step(int n, Price price) {
-        if (!moving && !changed) return;  // cash alone is worth what it was
-        changed = false;
+        const uint32_t moving = in_coins | parts_that_begin(n);
         any_on = together = 0;
         for (int p = 0; p < n_pot; ++p) {
-            on[p] = 0;
-            for (int v = 0; v < s.n_venue; ++v) {
-                worth[p][v] = cash[p][v];
-                if (coins[p][v] > 0.0f) {
-                    coin_price[v] = price(v);
-                    worth[p][v] = fma(coins[p][v], coin_price[v], cash[p][v]);
-                }
-                if (special && s.waterfall_window[v])
-                    move_window(n, p, v);
-                else
-                    peak[p][v] = maximum(worth[p][v], peak[p][v]);
-                if (!is_on(p, v)) continue;
-                on[p] |= 1u << v;
-                if (share(p, v) > 0.0f) together |= 1u << v;
+            // What nothing moves is worth what it was, and so are its peaks.
+            for (uint32_t rest = moving | changed[p]; rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                begin_step(n, p, v, price);
+                on[p] = (on[p] & ~(1u << v)) | (uint32_t)is_on(p, v) << v;
             }
+            changed[p] = 0;
             any_on |= on[p];
+            together |= on[p] & shared_by[p];
         }
     }
 
@@ -86,6 +84,7 @@ class Funds {
         const float total = tier_sum(claim);
         const tiers paid = (minimum(total, most) / (total > 0.0f ? total : 1.0f)) * claim;
         store_tiers(left, claim - paid);
+        changed[pot(a, v)] |= 1u << v;
         return paid;
     }
 
@@ -104,7 +103,7 @@ class Funds {
             from_coins[v] += rest;
         }
         cash[p][v] = cash[p][v] - from_cash + gain;
-        changed = true;
+        if (deficit > 0.0f || gain > 0.0f) changed[p] |= 1u << v;
         r.income[v] += gain;
         return pending - paid;
     }
@@ -156,25 +155,49 @@ class Funds {
 
     void forget_spent() {
         for (int p = 0; p < n_pot; ++p) {
-            changed |= spent[p] != 0;
+            changed[p] |= spent[p];
             spent[p] = 0;
         }
     }
 
    private:
     const PackedScenario& s;
-    bool changed = true;  // since a step last began
+    uint32_t changed[MAX_ASSET];    // venues whose pot something moved since a step last began
+    uint32_t shared_by[MAX_ASSET];  // venues that have a share in a pot
+    int next_part;                  // step in which the next part of a window begins
     float peak[MAX_ASSET][LANES], shared[MAX_ASSET][LANES];
     float peaks[MAX_ASSET][LANES][PARTS_OF_WINDOW];
     uint32_t spent[MAX_ASSET];  // venues whose pot the last step's deficits took whole
 
-    void move_window(int n, int p, int v) {
+    // Venues whose window begins another part in step `n`.
+    uint32_t parts_that_begin(int n) {
+        if (n != next_part) return 0;
+        uint32_t begin = 0;
+        next_part = s.n_step;
+        for (uint32_t rest = windowed; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest), window = s.waterfall_window[v];
+            if (n % window == 0) begin |= 1u << v;
+            const int next = (n / window + 1) * window;
+            if (next < next_part) next_part = next;
+        }
+        return begin;
+    }
+
+    template <class Price> void begin_step(int n, int p, int v, Price price) {
+        worth[p][v] = cash[p][v];
+        if (coins[p][v] > 0.0f) {
+            coin_price[v] = price(v);
+            worth[p][v] = fma(coins[p][v], coin_price[v], cash[p][v]);
+        }
+        if (!(windowed >> v & 1)) {
+            peak[p][v] = maximum(worth[p][v], peak[p][v]);
+            return;
+        }
         const int window = s.waterfall_window[v];
         float* parts = peaks[p][v];
         float& here = parts[n / window % PARTS_OF_WINDOW];
         here = n % window == 0 ? worth[p][v] : maximum(worth[p][v], here);
-        peak[p][v] = 0.0f;
-        for (int i = 0; i < PARTS_OF_WINDOW; ++i) peak[p][v] = maximum(parts[i], peak[p][v]);
+        peak[p][v] = lane_max(load(parts, 0));
     }
 
     bool is_on(int p, int v) const {
