@@ -29,9 +29,15 @@ class Accounts {
             choosy |= paid[k] != 0;
             acts[k] = isplat(-1);
             terms[k] = account_terms(s, k);
-            held[k] = legs[k] = positions[k] = 0;
-            for (int a = 0; a < s.n_asset; ++a)
-                if (any(load(s.account_legs, k * s.n_asset + a) != 0.0f)) positions[k] |= 1u << a;
+            held[k] = legs[k] = positions[k] = leveraged[k] = moved[k] = 0;
+            for (int a = 0; a < s.n_asset; ++a) {
+                const int at = k * s.n_asset + a;
+                const ivec moves = (load(s.account_loss, at) != 0.0f) | (load(s.account_worth, at) != 0.0f);
+                if (any(moves)) moved[k] |= 1u << a;
+                const uint32_t there = mask_bits(load(s.account_legs, at) != 0.0f);
+                if (there) positions[k] |= 1u << a;
+                leveraged[k] |= there;
+            }
             for (int v = 0; v < s.n_venue; ++v)
                 if (tier_sum(account_forced(s, k, v, LARGEST)) > 0.0f) held[k] |= 1u << v;
             venues |= held[k];
@@ -57,10 +63,10 @@ class Accounts {
 
     void begin() {
         for (int k = 0; k < n_slot; ++k) frontier[k] = executed[k] = total[k] = base[k] = splat(0.0f);
-        for (int a = 0; a < s.n_asset; ++a) seen_fall[a] = seen_rise[a] = 0.0f;
-        for (int k = 0; k < n_slot; ++k) now.owed[k] = seen_owed[k] = splat(0.0f);
-        now.row = seen_row = 0;
+        for (int k = 0; k < n_slot; ++k) now.owed[k] = splat(0.0f);
+        now.row = 0;
         behind = false;
+        first_asked = 0;
     }
 
     // Maintenance rates that are in force in a step.
@@ -88,47 +94,47 @@ class Accounts {
         sold = exhausted = false;
     }
 
-    // Whether prices within these bounds trigger nobody: none is worse than what was looked at before.
-    bool quiet(const float* low, const float* high) const {
-        if (behind || !as_seen()) return false;
+    // Whether log prices within these bounds trigger nobody: stress at the worst of them is not new.
+    bool quiet(const float* low, const float* high) {
+        if (behind) return false;
+        vec worst = splat(0.0f), best = splat(0.0f);
         for (int a = 0; a < s.n_asset; ++a) {
-            if (falls[a] && low[a] - ROUNDING < seen_fall[a]) return false;
-            if (rises[a] && high[a] + ROUNDING > seen_rise[a]) return false;
+            set_lane(worst, a, low[a] - ROUNDING);
+            set_lane(best, a, high[a] + ROUNDING);
+        }
+        worst = exponential(worst);
+        best = exponential(best);
+        Held bounds[MAX_ASSET];
+        for (int a = 0; a < s.n_asset; ++a) bounds[a] = {splat(worst[a]), splat(best[a])};
+        for (int i = 0; i < n_slot; ++i) {
+            const int k = (first_asked + i) % n_slot;
+            if (!above(account_reached(s, k, terms[k], now, bounds), frontier[k])) continue;
+            first_asked = k;  // who was triggered last is likely to be so again
+            return false;
         }
         return true;
     }
 
-    // Log prices of an asset after a fall and after a rise, from now on.
-    void hold(int a, Held held) {
-        logs[a] = held;
-        if (falls[a]) price[a].fall = exponential(held.fall);
-        if (rises[a]) price[a].rise = exponential(held.rise);
+    // Prices of an asset from now on: `marks` after a fall by the first factors, after a rise by the second.
+    void hold(int a, vec marks, vec fall, vec rise) {
+        if (falls[a]) price[a].fall = marks * fall;
+        if (rises[a]) price[a].rise = marks * rise;
     }
 
     // Look at the prices; frontiers follow.
     // `changed`: assets whose prices are not those that were looked at last.
     void look(uint32_t changed) {
-        bool further = !as_seen();
         for (int k = 0; k < n_slot; ++k) {
             if (!(terms[k].assets & changed)) continue;
             const vec reached = account_reached(s, k, terms[k], now, price);
             const uint32_t more = above(reached, frontier[k]);
             if (!more) continue;
-            further = true;
             frontier[k] = maximum(reached, frontier[k]);
             for (uint32_t rest = more; rest; rest &= rest - 1) {
                 const int v = __builtin_ctz(rest);
                 if (v < s.n_venue) total[k][v] = tier_sum(account_forced(s, k, v, frontier[k][v]));
             }
         }
-        if (!further) return;
-        for (int a = 0; a < s.n_asset; ++a) {
-            if (falls[a]) seen_fall[a] = lane_max(logs[a].fall);
-            if (rises[a]) seen_rise[a] = lane_min(logs[a].rise);
-        }
-        seen_row = now.row;
-        if (owing)
-            for (int k = 0; k < n_slot; ++k) seen_owed[k] = now.owed[k];
     }
 
     // Who sells in this step, from log marks and prices before its selling.
@@ -237,11 +243,15 @@ class Accounts {
         return dollars;
     }
 
-    // Accounts of a slot on a venue that are bankrupt at the marks `price`: notional between what has been
-    // executed and `end`; their loss and worth per dollar come with it.
-    float bankrupt(int k, int v, const vec* price, float& end, float& loss, float& worth) const {
-        end = account_bankrupt(s, k, v, now.owed[k][v], price, executed[k][v], frontier[k][v], loss, worth);
-        if (!(end > executed[k][v])) return 0.0f;
+    // Venues where accounts of a slot are bankrupt at the marks `price`: up to where, and their loss and
+    // worth per dollar there.
+    uint32_t bankrupt(int k, const vec* price, vec& end, vec& loss, vec& worth) const {
+        end = account_bankrupt(s, k, moved[k], now.owed[k], price, executed[k], frontier[k], loss, worth);
+        return above(end, executed[k]) & leveraged[k];
+    }
+
+    // Notional between what has been executed and a distance.
+    float ahead(int k, int v, float end) const {
         return tier_sum(account_forced(s, k, v, end)) - tier_sum(account_forced(s, k, v, executed[k][v]));
     }
 
@@ -279,30 +289,21 @@ class Accounts {
 
    private:
     const PackedScenario& s;
-    Held logs[MAX_ASSET], price[MAX_ASSET];
+    Held price[MAX_ASSET];
     vec frontier[MAX_SLOT], executed[MAX_SLOT];
     vec total[MAX_SLOT], base[MAX_SLOT];  // notional up to the frontier, and executed in earlier steps
     uint32_t paid[MAX_SLOT];              // venues where somebody acts for a bonus alone
     ivec acts[MAX_SLOT];                  // who sells in this step
-    float seen_fall[MAX_ASSET], seen_rise[MAX_ASSET];  // log prices that `frontier` has answered
+    int first_asked;                      // slot whose stress is asked for first
     AccountTerms terms[MAX_SLOT];
     AccountNow now;
-    int seen_row;                             // row of raised margins that `frontier` has answered
-    vec seen_owed[MAX_SLOT];                  // funding that it has answered
     uint32_t positions[MAX_SLOT];             // assets that it holds positions in
     uint32_t legs[MAX_SLOT];                  // assets that it sells or buys
+    uint32_t moved[MAX_SLOT];                 // assets whose prices move what a dollar loses or is worth
+    uint32_t leveraged[MAX_SLOT];             // venues where winners can be closed against it
     bool local[MAX_SLOT];                     // sells on its own venues only
     vec own[MAX_SLOT][MAX_ASSET];             // what it sells there
     bool falls[MAX_ASSET], rises[MAX_ASSET];  // assets whose fall or rise hurts anybody
-
-    // Whether nothing is asked beyond what `frontier` has answered, prices aside.
-    bool as_seen() const {
-        if (now.row != seen_row) return false;
-        if (owing)
-            for (int k = 0; k < n_slot; ++k)
-                if (above(now.owed[k], seen_owed[k])) return false;
-        return true;
-    }
 
     vec sold_by(int slot, int venue, int asset) const {
         return load(s.account_sold, (slot * s.n_venue + venue) * s.n_asset + asset);
@@ -320,7 +321,8 @@ class Accounts {
         legs.loss = load(s.account_loss_fixed, k) + now.owed[k];
         legs.worth = load(s.account_worth_fixed, k);
         legs.all = zero;
-        for (int a = 0; a < s.n_asset; ++a) {
+        for (uint32_t rest = moved[k] | this->legs[k]; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
             const vec leg = own[k][a], at = select(leg != 0.0f, fill[a], price[a]);
             legs.loss = fma(load(s.account_loss, k * s.n_asset + a), at, legs.loss);
             legs.worth = fma(load(s.account_worth, k * s.n_asset + a), at, legs.worth);
@@ -370,7 +372,8 @@ class Accounts {
             record.pending[v][t] += quad{x.lost[t], fee[t], dollars[t], x.deficit[t]};
         record.gain[v][0] += tier_sum(fee + surplus);
         record.pending_venues |= 1u << v;
-        for (int a = 0; a < s.n_asset; ++a) {
+        for (uint32_t rest = this->legs[k]; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
             if (!(legs.coins[a][v] > 0.0f)) continue;
             record.liquidated[a][LONG][v] += legs.sent[a][LONG][v] * notional;
             record.liquidated[a][SHORT][v] += legs.sent[a][SHORT][v] * notional;

@@ -106,6 +106,7 @@ class Engine : Settlement {
             std::memset(&m, 0, offsetof(Market, survival));
             m.memory = load(s.calm_memory, a);
             market[a].rules_last = work[a].marks.based = false;
+            work[a].watched_by = -1.0f;
             std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
@@ -240,6 +241,24 @@ class Engine : Settlement {
     vec watched(const Work& w) const {
         const vec all = splat(w.monitoring);
         return w.frozen ? select(lanes_of(w.frozen), splat(0.0f), all) : all;
+    }
+
+    // Show accounts an asset's marks, and where prices go between two looks.
+    void show(int a, vec marks) {
+        Work& w = work[a];
+        if (w.monitoring != w.watched_by) {
+            w.watched_by = w.monitoring;
+            w.watched_fall = exponential(0.0f - w.monitoring);
+            w.watched_rise = exponential(w.monitoring);
+        }
+        const vec one = splat(1.0f);
+        vec fall = splat(w.watched_fall), rise = splat(w.watched_rise);
+        if (w.frozen) {
+            const ivec frozen = lanes_of(w.frozen);
+            fall = select(frozen, one, fall);
+            rise = select(frozen, one, rise);
+        }
+        accounts.hold(a, marks, fall, rise);
     }
 
     // The same for isolated positions of one side.
@@ -572,22 +591,13 @@ class Engine : Settlement {
 
     // The selling of a step with accounts or frozen flows in it; same order as selling_numpy.py.
     void sell(int n) {
-        float low[MAX_ASSET], high[MAX_ASSET];
-        for (int a = 0; a < s.n_asset; ++a) {
-            const Market& m = market[a];
-            low[a] = work[a].lowest - work[a].watched_most;
-            high[a] = work[a].highest + work[a].watched_most;
-            if (!m.frozen) continue;
-            // Marks that stand still may lie beyond the prices.
-            const ivec frozen = lanes_of(m.frozen);
-            low[a] = minimum(lane_min(select(frozen, m.held, splat(1e30f))), low[a]);
-            high[a] = maximum(lane_max(select(frozen, m.held, splat(-1e30f))), high[a]);
-        }
+        Bound bound;
+        for (int a = 0; a < s.n_asset; ++a) bound_marks(a, work[a].lowest, work[a].highest, bound);
         accounts.open();
         accounts.raise_margins(n);
         if (accounts.owing) owe();
         const uint32_t every = (1u << s.n_asset) - 1;
-        const bool quiet = s.gate && accounts.quiet(low, high);
+        const bool quiet = s.gate && accounts.quiet(bound.low, bound.high);
         const bool held = !quiet && (funds.together & accounts.venues);
         if (held) deleverage_accounts();
         if (vaults.open) settle_vaults();
@@ -608,9 +618,13 @@ class Engine : Settlement {
                 w.rounds += c.rounds;
                 if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
             }
-            if (!looked) changed = every;  // none of them has been looked at yet
-            looked |= accounts.n_slot > 0;
-            changed = accounts.n_slot && number + 1 < MAX_PASS ? answer(n, changed, false) : 0;
+            if (!accounts.n_slot || number + 1 == MAX_PASS) break;
+            if (!looked) {  // none of them has been looked at yet
+                if (s.gate && still_quiet(changed, bound)) break;
+                changed = every;
+                looked = true;
+            }
+            changed = answer(n, changed, false);
         }
         vec fill[MAX_ASSET], price[MAX_ASSET];
         for (int i = 0; i < n_active; ++i) fill[active[i]] = finish_cascade(active[i], cascade[active[i]]);
@@ -647,6 +661,36 @@ class Engine : Settlement {
             share[a] = market[a].share;
         }
         accounts.owe(paid, share);
+    }
+
+    // Bounds of log marks and of what is watched around them, by asset.
+    struct Bound {
+        float low[MAX_ASSET], high[MAX_ASSET];
+    };
+
+    void bound_marks(int a, float lowest, float highest, Bound& b) const {
+        const Market& m = market[a];
+        b.low[a] = lowest - work[a].watched_most;
+        b.high[a] = highest + work[a].watched_most;
+        if (!m.frozen) return;
+        // Marks that stand still may lie beyond the prices.
+        const ivec frozen = lanes_of(m.frozen);
+        b.low[a] = minimum(lane_min(select(frozen, m.held, splat(1e30f))), b.low[a]);
+        b.high[a] = maximum(lane_max(select(frozen, m.held, splat(-1e30f))), b.high[a]);
+    }
+
+    // Whether accounts that were quiet before the cascades of some assets are so after them.
+    bool still_quiet(uint32_t changed, Bound& b) {
+        for (; changed; changed &= changed - 1) {
+            const int a = __builtin_ctz(changed);
+            const Cascade& c = cascade[a];
+            const vec moved = displacement(asset[a].book, c.q);
+            const float low = fma(PERCENT, lane_min(moved), c.fundamental);
+            const float high = fma(PERCENT, lane_max(moved), c.fundamental);
+            // Halted markets stand where they stood.
+            bound_marks(a, minimum(low, work[a].lowest), maximum(high, work[a].highest), b);
+        }
+        return accounts.quiet(b.low, b.high);
     }
 
     // Who of the accounts sells in this step, from marks and prices before its selling.
@@ -733,8 +777,7 @@ class Engine : Settlement {
             const bool moved = w.active && !opening;
             const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q), s.n_venue)
                                      : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
-            const vec near_by = watched(w);
-            accounts.hold(a, {marked - near_by, marked + near_by});
+            show(a, exponential(marked));
         }
         accounts.look(changed);
         vec fresh[MAX_SLOT], sent[MAX_ASSET][2];
@@ -944,15 +987,20 @@ class Engine : Settlement {
             const Work& w = work[a];
             const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
             price[a] = exponential(marked);
-            const vec near_by = watched(w);
-            accounts.hold(a, {marked - near_by, marked + near_by});
+            show(a, price[a]);
         }
         accounts.look((1u << s.n_asset) - 1);
         uint32_t thinned = 0, halted = 0;
         for (int a = 0; a < s.n_asset; ++a) halted |= work[a].halted;
-        for (int k = 0; k < accounts.n_slot; ++k)
-            for (uint32_t rest = funds.together & accounts.held[k] & ~halted; rest; rest &= rest - 1)
-                thinned |= deleverage_slot(k, __builtin_ctz(rest), price);
+        for (int k = 0; k < accounts.n_slot; ++k) {
+            uint32_t rest = funds.together & accounts.held[k] & ~halted;
+            if (!rest) continue;
+            vec end, loss, worth;
+            for (rest &= accounts.bankrupt(k, price, end, loss, worth); rest; rest &= rest - 1) {
+                const int v = __builtin_ctz(rest);
+                thinned |= deleverage_slot(k, v, price, end[v], loss[v], worth[v]);
+            }
+        }
         reopen(thinned);
     }
 
@@ -1051,10 +1099,10 @@ class Engine : Settlement {
     }
 
     // The same for one slot on one venue; returns the assets whose winners were closed.
-    uint32_t deleverage_slot(int k, int v, const vec* price) {
-        float end, loss, worth, share = 1.0f;
-        const float need = accounts.bankrupt(k, v, price, end, loss, worth);
+    uint32_t deleverage_slot(int k, int v, const vec* price, float end, float loss, float worth) {
+        const float need = accounts.ahead(k, v, end);
         if (!(need > DUST)) return 0;
+        float share = 1.0f;
         Winners winners[MAX_ASSET];
         tiers held[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {

@@ -44,11 +44,12 @@ constexpr float ROUNDING = 1e-5f;
 
 // An asset within a step, between its parts.
 struct Work {
-    float monitoring;       // distance added to every mark that moves
-    float watched_most;     // the same with what marks may differ from prices
-    float lowest, highest;  // bounds of the price
-    float most[2];          // bounds of the offsets and of what marks may differ from prices
-    float first;            // flow of the first round
+    float monitoring;                              // distance added to every mark that moves
+    float watched_most;                            // the same with what marks may differ from prices
+    float watched_by, watched_fall, watched_rise;  // a distance, and the factors that it moves prices by
+    float lowest, highest;                         // bounds of the price
+    float most[2];  // bounds of the offsets and of what marks may differ from prices
+    float first;    // flow of the first round
     int rounds;
     uint32_t halted, frozen;  // markets that do not trade; marks that stand still
     bool was_displaced, displaced, active;

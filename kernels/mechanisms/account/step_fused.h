@@ -133,21 +133,18 @@ static inline AccountSlice account_slice(const PackedScenario& s, int slot, int 
     return r;
 }
 
-// Distance up to which accounts of a slot on a venue are bankrupt at marks, `price` of every asset.
-static inline float account_bankrupt(const PackedScenario& s, int slot, int venue, float owed,
-                                     const vec* price, float executed, float frontier, float& loss,
-                                     float& worth) {
-    const int lane = slot * LANES + venue;
-    loss = s.account_loss_fixed[lane] + owed;
-    worth = s.account_worth_fixed[lane];
-    bool some = false;
-    for (int a = 0; a < s.n_asset; ++a) {
-        const int row = (slot * s.n_asset + a) * LANES + venue;
-        loss = fma(s.account_loss[row], price[a][venue], loss);
-        worth = fma(s.account_worth[row], price[a][venue], worth);
-        some |= s.account_legs[row] != 0.0f;
+// Distances up to which accounts of a slot are bankrupt at marks, `price` of every asset; `moved`: assets
+// that move what a dollar loses or is worth.
+static inline vec account_bankrupt(const PackedScenario& s, int slot, uint32_t moved, vec owed,
+                                   const vec* price, vec executed, vec frontier, vec& loss, vec& worth) {
+    loss = load(s.account_loss_fixed, slot) + owed;
+    worth = load(s.account_worth_fixed, slot);
+    for (; moved; moved &= moved - 1) {
+        const int a = __builtin_ctz(moved), row = slot * s.n_asset + a;
+        loss = fma(load(s.account_loss, row), price[a], loss);
+        worth = fma(load(s.account_worth, row), price[a], worth);
     }
-    if (!some) return executed;
-    const float broke = worth > 0.0f ? loss / worth - s.account_start[lane] : LARGEST;
-    return maximum(minimum(broke, frontier), executed);
+    const ivec some = worth > 0.0f;
+    const vec broke = loss / select(some, worth, splat(1.0f)) - load(s.account_start, slot);
+    return maximum(minimum(select(some, broke, splat(LARGEST)), frontier), executed);
 }
