@@ -108,6 +108,7 @@ class Engine : Settlement {
             market[a].rules_last = work[a].marks.based = false;
             work[a].watched_by = -1.0f;
             std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
+            work[a].marks.some_far = false;
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         funds.begin();
@@ -301,19 +302,23 @@ class Engine : Settlement {
         const float widest = (w.highest - w.lowest) * 100.0f;
         const uint32_t out = w.halted | outages.down;
         const bool spread = widest > x.marking.narrowest && apart(x.marking, shown);
-        const bool simple = !error && !stale && !x.marking.medians;
+        const bool simple = !error && !stale;
         // What a step leaves out and what stands still is, as a rule, what the step before did.
         const bool near_same = same_far(x.marking, shown, out, spread, s.n_venue, w.marks);
         const bool same = near_same && market[a].rules_last && w.rules_spread == spread &&
                           w.rules_halted == w.halted && w.rules_out == out;
-        if (same && simple && w.rules_simple) return;
+        const bool stands = same && simple && w.rules_simple;
+        if (stands && !x.marking.medians) return;
         market[a].rules_last = true;
         w.rules_spread = spread;
         w.rules_simple = simple;
         w.rules_halted = w.halted;
         w.rules_out = out;
-        freeze(x.marking, m.basis, w.price, w.halted, out, error, s.n_asset, stale != 0, spread, same,
-               s.n_venue, w.marks);
+        if (stands)
+            follow_basis(x.marking, m.basis, w.marks);
+        else
+            freeze(x.marking, m.basis, w.price, w.halted, out, error, s.n_asset, stale != 0, spread, same,
+                   s.n_venue, w.marks);
         if (w.marks.plain) return;
         float off = lane_max(absolute(w.marks.first.error));
         if (error && w.marks.medians)

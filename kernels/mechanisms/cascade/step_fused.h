@@ -79,8 +79,8 @@ INLINE void move(Cascade& c, vec net) {
     c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
 }
 
-INLINE vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced) {
-    return mark(*c.marks, c.fundamental, displaced, s.n_venue);
+INLINE vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced, Candidates* seen = nullptr) {
+    return mark(*c.marks, c.fundamental, displaced, s.n_venue, seen);
 }
 
 // Distances of one side at marks, and its frontiers after them.
@@ -124,7 +124,8 @@ INLINE vec least_displacement(const Cascade& c, vec displaced, vec far, float si
 }
 
 // Go on along the flow of the next round, as far as bounds allow, Eqs. (5)-(7). False where that is nowhere.
-INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked) {
+INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked,
+                 const Candidates& here) {
     const float sign = side == LONG ? -1.0f : 1.0f;
     const vec zero = splat(0.0f), one = splat(1.0f);
     const vec next = maximum(minimum(c.wanted[side], c.limit[side]) - c.flow[side], zero);
@@ -136,7 +137,8 @@ INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, v
     const float fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
     const vec q = fma(net, c.inverse_depth, c.start_q);
     const vec moved = least_displacement(c, displaced, q, sign);
-    const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, s.n_venue));
+    Candidates there;
+    const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, s.n_venue, &there));
     // Marks short of a frontier come up to it only on the way: it is taken to stay.
     const vec frontier = c.frontier[side];
     const bool whales = c.crowd && c.crowd->some[side];
@@ -154,9 +156,7 @@ INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, v
     const vec share = splat(lane_min(minimum(within, inside)));
     if (!above(share, zero)) return false;
     // On a line along which no candidates of a median cross, marks are straight as well.
-    if (!c.marks->plain && c.marks->medians &&
-        any(order(*c.marks, c.fundamental, displaced, s.n_venue) !=
-            order(*c.marks, fundamental, moved, s.n_venue)))
+    if (!c.marks->plain && c.marks->medians && any(order(*c.marks, here) != order(*c.marks, there)))
         return false;
     c.frontier[side] = fma(share, far - frontier, frontier);
     c.reached[side] = fma(share, total - c.reached[side], c.reached[side]);
@@ -217,7 +217,8 @@ INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     const bool free = !c.jumped && c.rounds >= FIRST_JUMP && !capped && !crooked;
     c.jumped = false;
     const vec displaced = displacement(*c.book, c.q);
-    const vec marked = marked_at(s, c, displaced);
+    Candidates here;
+    const vec marked = marked_at(s, c, displaced, &here);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         c.frontier[side] = reached_by(c, side, marked);
@@ -226,7 +227,7 @@ INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     }
     if (free) {
         const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
-        if (sells != buys) c.jumped = jump(s, c, sells ? LONG : SHORT, displaced, marked);
+        if (sells != buys) c.jumped = jump(s, c, sells ? LONG : SHORT, displaced, marked, here);
     }
     return true;
 }

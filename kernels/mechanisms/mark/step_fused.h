@@ -75,6 +75,7 @@ struct Marks {
     Blend first, own, second;
     Blend base[3];           // the same before errors and the basis
     uint32_t far[2][LANES];  // sources too far from the others, of either index
+    bool some_far;           // there may be any
     ivec median, frozen;
     vec held;
     vec weights[LANES], others[LANES];  // where sources were left out or stand still
@@ -86,18 +87,20 @@ struct Candidates {
     vec first, own, second;
 };
 
-static inline Candidates candidates(const Marks& r, float fundamental, vec displaced, int n_venue) {
+INLINE Candidates candidates(const Marks& r, float fundamental, vec displaced, int n_venue) {
     const vec moving = weighted(displaced, r.weight, n_venue);
     const vec other = r.one_index ? moving : weighted(displaced, r.other, n_venue);
     return {blended(r.first, fundamental, moving), blended(r.own, fundamental, displaced),
             blended(r.second, fundamental, other)};
 }
 
-INLINE vec mark(const Marks& r, float fundamental, vec displaced, int n_venue) {
+// `seen`: takes the candidates where there are medians.
+INLINE vec mark(const Marks& r, float fundamental, vec displaced, int n_venue, Candidates* seen = nullptr) {
     if (r.plain) return fma(splat(PERCENT), weighted(displaced, r.weight, n_venue), splat(fundamental));
     vec price;
     if (r.medians) {
         const Candidates c = candidates(r, fundamental, displaced, n_venue);
+        if (seen) *seen = c;
         price = select(r.median, middle(c.first, c.own, c.second), c.first);
     } else {
         price = blended(r.first, fundamental, weighted(displaced, r.weight, n_venue));
@@ -106,8 +109,7 @@ INLINE vec mark(const Marks& r, float fundamental, vec displaced, int n_venue) {
 }
 
 // In which order the candidates of every median stand.
-static inline ivec order(const Marks& r, float fundamental, vec displaced, int n_venue) {
-    const Candidates c = candidates(r, fundamental, displaced, n_venue);
+INLINE ivec order(const Marks& r, const Candidates& c) {
     return (((c.first > c.own) & 1) | ((c.first > c.second) & 2) | ((c.own > c.second) & 4)) & r.median;
 }
 
@@ -193,7 +195,8 @@ static inline bool apart(const Marking& k, vec price) {
 
 // Find the sources that are far from the others; whether they are those of the step before.
 static inline bool same_far(const Marking& k, vec price, uint32_t out, bool spread, int n_venue, Marks& r) {
-    if (!k.choosy) return true;
+    if (!k.choosy || !(spread || r.some_far)) return true;
+    r.some_far = spread;
     uint32_t far[2][LANES] = {};
     if (spread) {
         far_sources(k, k.index, price, out, n_venue, far[0]);
@@ -202,6 +205,12 @@ static inline bool same_far(const Marking& k, vec price, uint32_t out, bool spre
     if (std::memcmp(far, r.far, sizeof far) == 0) return true;
     std::memcpy(r.far, far, sizeof far);
     return false;
+}
+
+// Rules without errors of feeds that are those of the step before, but for the basis.
+static inline void follow_basis(const Marking& k, vec basis, Marks& r) {
+    r.frozen = isplat(0);
+    r.first.error = splat(PERCENT) * select(k.median, basis, splat(0.0f));
 }
 
 // The rules of marks for one step. `last`: log price of the sources that are `halted`; `out`: those that an

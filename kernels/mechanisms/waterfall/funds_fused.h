@@ -7,8 +7,8 @@ constexpr int SOCIALISE_NEVER = 0, SOCIALISE_STEP = 1, SOCIALISE_RUN = 2;
 
 class Funds {
    public:
-    uint32_t split = 0;  // venues whose markets have funds of their own
-    bool special;        // there is more than a fund in cash for each venue
+    uint32_t split = 0;                   // venues whose markets have funds of their own
+    bool special;                         // there is more than a fund in cash for each venue
     uint32_t in_coins = 0, windowed = 0;  // venues whose funds hold coins; whose peaks are of a window
     int n_pot = 1;
     uint32_t on[MAX_ASSET];  // venues whose pot has auto-deleveraging on in the step
