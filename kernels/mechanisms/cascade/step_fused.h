@@ -34,6 +34,7 @@ struct Cascade {
     float fundamental, first, previous, ratio;
     int rounds;
     bool converged, jumped;
+    bool reopened;  // the marks at hand know of what others have bought and sold
 };
 
 // Notional of one side up to frontiers.
@@ -59,7 +60,7 @@ INLINE vec forced_now(const PackedScenario& s, Cascade& c, int side) {
 static inline bool open_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     for (int side = 0; side < 2; ++side) c.flow[side] = c.wanted[side] = c.assumed[side] = zero;
-    c.converged = c.jumped = false;
+    c.converged = c.jumped = c.reopened = false;
     c.rounds = 0;
     c.previous = 0.0f;
     c.ratio = FIRST_RATIO;
@@ -99,6 +100,7 @@ static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
     move(c, c.extra + (c.taking.booked(SHORT, c.flow[SHORT]) - c.taking.booked(LONG, c.flow[LONG])));
     const vec marked = marked_at(s, c, displacement(*c.book, c.q));
     c.converged = c.jumped = false;
+    c.reopened = true;
     c.rounds = 0;
     c.previous = 0.0f;
     c.ratio = FIRST_RATIO;
@@ -198,9 +200,11 @@ INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     move(c, net);
     if (c.rounds == 1) {
         c.first = total;
-        const vec others = absolute(c.extra);  // what they have bought or sold pushes the marks as well
-        total += lane_sum(others);
-        largest = largest + others;
+        if (!c.reopened) {  // what others have bought or sold pushes the marks as well
+            const vec others = absolute(c.extra);
+            total += lane_sum(others);
+            largest = largest + others;
+        }
     } else if (!c.jumped)  // the round after a jump compares with nothing: the last ratio stands
         c.ratio = minimum(total / (c.previous > 0.0f ? c.previous : 1.0f), MAX_RATIO);
     c.previous = total;

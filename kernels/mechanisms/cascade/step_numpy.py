@@ -163,7 +163,8 @@ def run(
     assumed = np.zeros_like(base) if flow is None else flow.copy()
     total, ratio, jumped = np.zeros(n), np.full(n, FIRST_RATIO), np.zeros(n, bool)
     at = np.arange(n)
-    if flow is not None:
+    goes_on = flow is not None
+    if goes_on:
         end.frontier = np.maximum(end.frontier, rounds.reach(at, flow))
     for number in range(1, MAX_ROUNDS + 1):
         wanted = rounds.forced(at, end.frontier[at])
@@ -175,9 +176,9 @@ def run(
         pushed = new
         if number == 1:
             end.first[at] = total[at]
-            # What others have bought or sold pushes the marks as well.
-            total[at] += np.abs(rounds.extra[at]).sum(axis=1)
-            pushed = new + np.abs(rounds.extra[at])[:, None, :]
+            if not goes_on:  # what others have bought or sold pushes the marks as well
+                total[at] += np.abs(rounds.extra[at]).sum(axis=1)
+                pushed = new + np.abs(rounds.extra[at])[:, None, :]
         else:
             # The round after a jump compares with nothing: the last ratio stands.
             seen = np.minimum(total[at] / np.where(before > 0, before, 1.0), MAX_RATIO)
