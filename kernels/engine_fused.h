@@ -341,9 +341,11 @@ class Engine : Settlement {
         m.frozen = frozen;
     }
 
-    // `lowest`: at most the lowest price, so that an index that cannot be a new low is not even summed.
+    // Lowest prices, and highest where somebody asks for them. `lowest`: at most the lowest price, so that an
+    // index that cannot be a new low is not even summed.
     void trough(const Asset& x, int a, vec price, float lowest) {
         record.trough[a] = minimum(price, record.trough[a]);
+        if (s.cover_account) record.peak[a] = maximum(price, record.peak[a]);
         if (lowest - ROUNDING > record.index_trough[a]) return;
         record.index_trough[a] = minimum(lane_sum(price * x.index_weight), record.index_trough[a]);
     }

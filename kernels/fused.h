@@ -21,6 +21,7 @@
 #include "kernels/mechanisms/account/arrays_fused.h"
 #include "kernels/mechanisms/adl/arrays_fused.h"
 #include "kernels/mechanisms/clearing/arrays_fused.h"
+#include "kernels/mechanisms/cover/arrays_fused.h"
 #include "kernels/mechanisms/flow/arrays_fused.h"
 #include "kernels/mechanisms/funding/arrays_fused.h"
 #include "kernels/mechanisms/overlay/arrays_fused.h"
@@ -106,6 +107,7 @@
     MARKING_ARRAYS(X)               \
     WATERFALL_ARRAYS(X)             \
     CLEARING_ARRAYS(X)              \
+    COVER_ARRAYS(X)                 \
     FEED_ARRAYS(X)                  \
     HALT_ARRAYS(X)                  \
     OUTAGE_ARRAYS(X)                \

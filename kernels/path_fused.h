@@ -29,6 +29,7 @@
 #include "kernels/mechanisms/waterfall/step_fused.h"
 #include "kernels/mechanisms/account/step_fused.h"
 #include "kernels/mechanisms/flow/step_fused.h"
+#include "kernels/mechanisms/cover/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
 #include "kernels/mechanisms/clearing/step_fused.h"
 #include "kernels/mechanisms/waterfall/funds_fused.h"

@@ -32,6 +32,7 @@ from kernels.arrays import leaf
 from kernels.mechanisms.account import Account
 from kernels.mechanisms.adl import Adl
 from kernels.mechanisms.clearing import Clearing
+from kernels.mechanisms.cover import Cover
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.feed import Feed
 from kernels.mechanisms.flow import Flow, Response
@@ -169,6 +170,7 @@ class Parts:
     marking: Marking | None = None
     waterfall: Waterfall | None = None
     clearing: Clearing | None = None
+    cover: Cover | None = None
     feed: Feed | None = None
     halt: Halt | None = None
     outage: Outage | None = None
@@ -194,6 +196,7 @@ PARTS = {
     "marking": Marking,
     "waterfall": Waterfall,
     "clearing": Clearing,
+    "cover": Cover,
     "feed": Feed,
     "halt": Halt,
     "outage": Outage,

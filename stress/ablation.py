@@ -118,7 +118,8 @@ def switches(scenario: Scenario) -> Iterator[Switch]:
     if process:
         yield Switch(process.replace("_", " "), geometric)
     for part in dataclasses.fields(scenario.parts):
-        if part.name not in ("account", "adl", process):  # these have switches of their own
+        # Those left out have switches of their own, or, as cover, move nothing.
+        if part.name not in ("account", "adl", "cover", process):
             yield Switch(part.name.replace("_", " "), without_part(part.name))
 
 

@@ -16,6 +16,7 @@ import xarray as xr
 import yaml
 
 from kernels.mechanisms.adl import HORIZONS
+from kernels.mechanisms.clearing import prefunded_resources
 from kernels.outcome import CHANNELS, COMPONENTS, COUNTERS, DEFAULTS, SIDES, STATUS
 from kernels.scenario import Scenario, ScenarioShape
 from stress.measures import UNDEFINED, Estimate, amplification, moments, probability
@@ -51,11 +52,13 @@ def cube(
     """
     builder = Builder(tally, scenario.shape, levels, confidence)
     unlisted = {"fall": ~scenario.arrays.listed}
+    unlisted |= dict.fromkeys(("cover_listed", "cover_shortfall"), ~with_lists(scenario))
     for field in definitions()["fields"]:
         builder.add_field(field, unlisted.get(field))
     isolated = scenario.arrays.tier_notional[:, 0].sum(axis=-1)
     add_shares(builder, isolated if open_interest is None else open_interest)
     add_probabilities(builder)
+    add_cover(builder, scenario)
     add_amplification(builder)
     add_counts(builder)
     if static is not None:
@@ -218,6 +221,23 @@ def add_probabilities(builder: Builder) -> None:
     funds = [*builder.distributions("exhaustion_time"), builder.distributions("venues_exhausted").item()]
     builder.add("exhaustion_probability", stacked([probability.exhaustion(f, confidence) for f in funds]))
     builder.add("joint_exhaustion_probability", probability.at_least(funds[-1], n_venue, confidence))
+
+
+def with_lists(scenario: Scenario) -> np.ndarray:
+    """Venues that know their accounts one by one, and whether any does: bool [venue+]."""
+    part, n_venue = scenario.parts.cover, scenario.shape.n_venue
+    found = np.isin(np.arange(n_venue), [] if part is None else part.venue)
+    return np.append(found, found.any())
+
+
+def add_cover(builder: Builder, scenario: Scenario) -> None:
+    """What is prefunded at every venue, and how often it would not cover its largest listed accounts."""
+    held = prefunded_resources(scenario.arrays.fund, scenario.parts.clearing)
+    builder.add("prefunded", np.append(held, held.sum()))
+    cells = builder.distributions("cover_shortfall")
+    cells[~with_lists(scenario)] = NOTHING
+    found = [[probability.exhaustion(cell, builder.confidence) for cell in venue] for venue in cells]
+    builder.add("cover_shortfall_probability", stacked([stacked(venue) for venue in found]))
 
 
 def add_amplification(builder: Builder) -> None:

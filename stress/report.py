@@ -58,6 +58,11 @@ def summary(cube: xr.Dataset) -> dict[str, Any]:
         "assets": {
             asset: _asset_numbers(one, tail, asset) for asset in one.asset.values.tolist() if asset != ALL
         },
+        "cover": {
+            venue: _cover_numbers(one, tail, venue)
+            for venue in venues
+            if math.isfinite(one.cover_listed_mean.sel(venue=venue, defaults=1))
+        },
         "critical_shock": plain(float(one.critical_shock)),
     }
 
@@ -84,6 +89,20 @@ def _venue_numbers(one: xr.Dataset, tail: xr.Dataset, venue: str) -> dict[str, A
     }
 
 
+def _cover_numbers(one: xr.Dataset, tail: xr.Dataset, venue: str) -> dict[str, Any]:
+    """Of the default of the largest listed account, 1, and of the two largest, 2."""
+    numbers: dict[str, Any] = {"prefunded": plain(float(one.prefunded.sel(venue=venue)))}
+    for defaults in one.defaults.values.tolist():
+        at = {"venue": venue, "defaults": defaults}
+        numbers[str(defaults)] = {
+            "mean": interval(one, "cover_listed_mean", **at),
+            "var": interval(tail, "cover_listed_var", **at),
+            "shortfall_es": interval(tail, "cover_shortfall_es", **at),
+            "shortfall_probability": interval(one, "cover_shortfall_probability", **at),
+        }
+    return numbers
+
+
 def _asset_numbers(one: xr.Dataset, tail: xr.Dataset, asset: str) -> dict[str, Any]:
     names = ("exogenous_fall_median", "index_fall_median", "amplification_ratio", "branching_ratio_median")
     numbers = {name: interval(one, name, asset=asset) for name in names}
@@ -95,7 +114,7 @@ def tail_level(cube: xr.Dataset) -> float:
     return min(cube.level.values.tolist(), key=lambda level: abs(level - LEVEL))
 
 
-def interval(dataset: xr.Dataset, name: str, **at: str) -> dict[str, float | None]:
+def interval(dataset: xr.Dataset, name: str, **at: str | int) -> dict[str, float | None]:
     """One number of the cube with its interval."""
     parts = {"value": name, "lower": f"{name}_lower", "upper": f"{name}_upper"}
     return {part: plain(float(dataset[variable].sel(at))) for part, variable in parts.items()}
@@ -171,6 +190,8 @@ def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
         found,
         "Who paid, mean: deficit = " + " + ".join(payers_shown(found)),
     )
+    if found["cover"]:
+        yield cover_table(found, f"Default of the largest listed accounts, 1 or 2, {note}", level)
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)
     for warning in found["warnings"]:
@@ -275,6 +296,27 @@ def venue_table(found: dict[str, Any], title: str, level: str) -> Table:
             money(numbers["backlog_var"]["value"]),
         )
         add_row(made, venue, *cells)
+    return made
+
+
+def cover_table(found: dict[str, Any], title: str, level: str) -> Table:
+    """What the largest listed accounts would leave, next to what there is to pay for it."""
+    made = table(title, "venue", "prefunded", "defaults", "mean", f"{level}", "interval", "not enough",
+                 "interval", f"shortfall, {level} ES")  # fmt: skip
+    for venue, numbers in found["cover"].items():
+        for defaults in ("1", "2"):
+            cover = numbers[defaults]
+            cells = (
+                money(numbers["prefunded"]),
+                defaults,
+                money(cover["mean"]["value"]),
+                money(cover["var"]["value"]),
+                ends(cover["var"]),
+                percent(cover["shortfall_probability"]["value"]),
+                ends(cover["shortfall_probability"], percent),
+                money(cover["shortfall_es"]["value"]),
+            )
+            made.add_row(venue, *cells, style="bold" if venue == ALL else "")
     return made
 
 

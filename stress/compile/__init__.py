@@ -25,6 +25,7 @@ from kernels.scenario import (
 from stress.compile import (
     accounts,
     books,
+    cover,
     crowds,
     exits,
     exogenous,
@@ -87,6 +88,7 @@ def compile_config(config: RunConfig) -> Scenario:
         marking=marks.part(config),
         waterfall=rules.waterfall(config, shape),
         clearing=rules.clearing(config),
+        cover=cover.part(config, arrays["fund"]),
         feed=trading.feed(config, shape),
         halt=trading.halt(config, shape),
         outage=trading.outage(config, shape),

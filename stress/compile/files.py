@@ -155,6 +155,13 @@ def _one_of(table: Table, sets: tuple[tuple[str, ...], ...], what: str) -> tuple
     raise AssertionError
 
 
+def standing(positions: AccountPositions, market: Market, has_ladder: bool) -> np.ndarray:
+    """Whether positions are above maintenance at the start, under each class: bool [class, position]."""
+    margin = positions.equity / positions.notional
+    under = maintenance.terms(market, has_ladder, positions.notional, positions.notional)
+    return np.array([margin > each.rate - each.deduction for each in under])
+
+
 def account_holders(
     positions: AccountPositions, market: Market, has_ladder: bool, bands: Bands, leave_out: bool
 ) -> tuple[Holders, Holders]:
@@ -165,7 +172,7 @@ def account_holders(
     """
     margin = positions.equity / positions.notional
     under = maintenance.terms(market, has_ladder, positions.notional, positions.notional)
-    solvent = np.array([margin > each.rate - each.deduction for each in under])
+    solvent = standing(positions, market, has_ladder)
     if not leave_out:
         need = np.min([each.rate - each.deduction for each in under], axis=0) * positions.notional
         for row in np.flatnonzero(~solvent.any(axis=0)).tolist():

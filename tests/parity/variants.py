@@ -197,6 +197,17 @@ VARIANTS = {
         "mixes.capped.opened={long: [{share: 50%, price: 99%}, {share: 50%, price: 102%}], "
         "short: [{price: 100%}]}",
     ],
+    "lists of accounts on two venues, one of them cleared": [
+        "venues.alpha.markets.ETH.positions="
+        "{kind: accounts, file: positions/accounts.csv, remainder: never_forced}",
+        "venues.beta.markets.ETH.positions="
+        "{kind: accounts, file: positions/accounts.csv, remainder: never_forced}",
+        "venues.beta.markets.BTC.positions="
+        "{kind: accounts, file: positions/accounts.csv, remainder: never_forced, "
+        "below_maintenance: leave_out}",
+        "venues.beta.adl={policy: none}", "overlays[0].size=-16%",
+        "venues.beta.clearing={own_capital: $100k, default_fund: $2M, assessments: 50%}",
+    ],
     "nobody hedged": ["mixes.majors.never_forced=0%", "mixes.capped.never_forced=0%"],
     # accounts
     "cross margin, long and hedged": [

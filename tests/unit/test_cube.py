@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from kernels.mechanisms.clearing import Clearing
 from kernels.outcome import COUNTERS, FIELDS, Layout
 from stress import cube as cubes
 from stress.cube import ALL, cube, definitions, describe, names
@@ -25,7 +26,11 @@ def scenario():
     listed = np.ones((N_ASSET, N_VENUE), bool)
     listed[1, 2] = False
     notional = np.full((N_ASSET, 2, N_VENUE, N_TIER), 1e8) * listed[:, None, :, None]
-    return SimpleNamespace(shape=samples.SHAPE, arrays=SimpleNamespace(tier_notional=notional, listed=listed))
+    arrays = SimpleNamespace(tier_notional=notional, listed=listed, fund=np.array([1e6, 2e6, 4e6]))
+    # The first two venues know their accounts; the second is cleared, with assessments of $7M besides.
+    layer = np.array([[0, 0.1e6, 0], [0, 0.2e6, 0], [0, 0.4e6, 0], [0, 7e6, 0]])
+    parts = SimpleNamespace(cover=SimpleNamespace(venue=np.array([0, 1])), clearing=Clearing(layer))
+    return SimpleNamespace(shape=samples.SHAPE, arrays=arrays, parts=parts)
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,19 @@ def test_what_is_not_defined_is_nan_and_zero_is_zero(made):
     assert not np.isnan(made.loss_mean).any()
     assert float(made.open_interest.sel(venue="gamma", asset="ETH").item()) == 0
     assert float(made.open_interest.sel(venue=ALL, asset=ALL).item()) == 5 * 3 * 1e8
+
+
+def test_cover_next_to_what_is_prefunded(made):
+    """Where accounts are listed: shares of paths with a shortfall, and NaN elsewhere."""
+    rows = samples.rows(0, 400).astype(float)
+    shortfall = Layout(samples.SHAPE).view(rows, "cover_shortfall")
+    found = made.cover_shortfall_probability.isel(scenario=0)
+    for venue, at in (("alpha", 0), ("beta", 1), (ALL, 3)):
+        assert found.sel(venue=venue).values.tolist() == (shortfall[:, at] > 0).mean(axis=0).tolist()
+    for name in ("cover_listed_mean", "cover_shortfall_es", "cover_shortfall_probability_lower"):
+        assert np.isnan(made[name].sel(venue="gamma")).all(), name
+        assert not np.isnan(made[name].sel(venue=ALL)).any(), name
+    assert made.prefunded.isel(scenario=0).values.tolist() == pytest.approx([1e6, 2.7e6, 4e6, 7.7e6])
 
 
 def test_conditional_fields_count_their_paths_only(made):

@@ -121,6 +121,33 @@ def test_a_map_against_enumeration(at):
 # Accounts
 
 
+def test_listed_accounts_are_names(at):
+    """The same rows for Bitcoin and for Ether: each account once, its positions side by side, and whoever is
+    below the maintenance of one of them left out there."""
+    rows = [
+        "account,side,notional,leverage",
+        "b,long,3e6,5",
+        "a,short,2e6,4",
+        "b,short,1e6,2",
+        "c,long,1e6,190",
+    ]
+    path = at("accounts", "\n".join(rows), ", remainder: never_forced, below_maintenance: leave_out")
+    again = "{kind: accounts, file: rows.csv, remainder: never_forced, below_maintenance: leave_out}"
+    clearing = "{own_capital: $1M, default_fund: $10M, assessments: 100%}"
+    changes = [
+        f"venues.beta.markets.ETH.positions={again}", "venues.beta.adl={policy: none}",
+        f"venues.beta.clearing={clearing}", "venues.beta.liquidation={fee: 0%}",
+    ]  # fmt: skip
+    part = compile_config(load(path, changes)).parts.cover
+    assert part.account.tolist() == [0, 0, 0, 0, 1, 1, 2]
+    assert part.asset.tolist() == part.venue.tolist() == [0, 0, 1, 1, 0, 1, 0]
+    assert part.side.tolist() == [LONG, SHORT, LONG, SHORT, SHORT, SHORT, LONG]
+    assert part.notional == pytest.approx([3e6, 1e6, 3e6, 1e6, 2e6, 2e6, 1e6])
+    assert part.equity == pytest.approx([0.6e6, 0.5e6, 0.6e6, 0.5e6, 0.5e6, 0.5e6, 1e6 / 190])
+    assert part.prefunded == pytest.approx([20e6, 5e6 + 11e6])
+    assert compile_config(load(SMALL)).parts.cover is None
+
+
 def test_accounts_by_hand():
     """Each way to say what a position can lose; an entry at 90, the start at 100."""
     cases = {

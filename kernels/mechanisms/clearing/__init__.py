@@ -21,3 +21,8 @@ class Clearing:
     """What stands behind the insurance fund of a venue; nothing where it is not cleared."""
 
     layer: np.ndarray = leaf("layer venue", "USD", "the most that each layer pays in a run")
+
+
+def prefunded_resources(fund: np.ndarray, part: Clearing | None) -> np.ndarray:
+    """What is there at the start to pay for losses beyond margin: USD [venue], as the insurance `fund` is."""
+    return fund if part is None else fund + part.layer[:PREFUNDED].sum(axis=0)

@@ -29,7 +29,7 @@ struct Record {
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
     vec coins[MAX_ASSET], deleveraged[MAX_ASSET];
-    vec trough[MAX_ASSET];
+    vec trough[MAX_ASSET], peak[MAX_ASSET];
     float index_trough[MAX_ASSET], exogenous_trough[MAX_ASSET], branching[MAX_ASSET];
     // by venue
     float income[LANES], adl_closed[LANES], exhaustion[LANES], backlog[LANES];
@@ -184,6 +184,17 @@ static inline void write_cover(RowWriter& row, const Crowd* crowds, int n_asset,
     row.put(first_of_all), row.put(first_of_all + second_of_all);
 }
 
+// The same of listed accounts at the worst prices, and what of it is beyond what venues hold for it.
+static inline void write_listed(RowWriter& row, const PackedScenario& s, const Largest& found) {
+    const vec zero = splat(0.0f), held = s.cover_account ? load(s.cover_prefunded, 0) : zero;
+    const vec two = found.first + found.second, worst_two = found.worst + found.next;
+    for (int v = 0; v < s.n_venue; ++v) row.put(found.first[v]), row.put(two[v]);
+    row.put(found.worst_total), row.put(found.worst_total + found.next_total);
+    const vec one_short = maximum(found.first - held, zero), two_short = maximum(two - held, zero);
+    for (int v = 0; v < s.n_venue; ++v) row.put(one_short[v]), row.put(two_short[v]);
+    row.put(lane_sum(maximum(found.worst - held, zero))), row.put(lane_sum(maximum(worst_two - held, zero)));
+}
+
 template <class Floats>
 static inline void write_row(const PackedScenario& s, Record& r, const Closings& closings,
                              const Crowd* crowds, const Floats& cumulative, float* out) {
@@ -221,6 +232,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
         }
     row.put(paid[0]), row.put(paid[1]);
     write_cover(row, crowds, s.n_asset, s.n_venue);
+    write_listed(row, s, largest_accounts(s, r.trough, r.peak));
     for (int v = 0; v < s.n_venue; ++v) row.put(r.vault_inventory[v]);
     row.put(r.vault_inventory_total);
     write_venues(row, r.vault_loss, s.n_venue);

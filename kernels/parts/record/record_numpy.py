@@ -4,6 +4,7 @@ import numpy as np
 
 from kernels.mechanisms.adl.report_numpy import Closings
 from kernels.mechanisms.cascade import MATERIAL
+from kernels.mechanisms.cover.step_numpy import largest_accounts
 from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.mechanisms.whale.step_numpy import cover
 from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, PAYERS, Layout
@@ -36,6 +37,7 @@ class Record:
         self.adl_notional = np.zeros((n, v, t))
         self.closed = np.zeros((n, v))
         self.trough = np.zeros((n, a, v))
+        self.peak = np.zeros((n, a, v))
         self.index_trough = np.zeros((n, a))
         self.exogenous_trough = np.zeros((n, a))
         self.branching = np.zeros((n, a))
@@ -132,9 +134,10 @@ class Record:
         self.income[:] = 0.0
 
     def prices(self, state):
-        """Troughs after a step; what winners closed earlier would have made."""
+        """Troughs and peaks after a step; what winners closed earlier would have made."""
         self.closings.look_back(self.step, state.price)
         np.minimum(self.trough, state.price, out=self.trough)
+        np.maximum(self.peak, state.price, out=self.peak)
         index = (state.price * self.scenario.arrays.index_weight).sum(axis=-1)
         np.minimum(self.index_trough, index, out=self.index_trough)
         np.minimum(self.exogenous_trough, state.exogenous, out=self.exogenous_trough)
@@ -261,6 +264,7 @@ class Record:
         window = min(shape.window_steps, shape.n_step)
         forgone = self.closings.forgone
         vault_loss = self.vault_end(state.vault, state.price)
+        listed, shortfall = largest_accounts(self.scenario.parts.cover, self.trough, self.peak)
         fields = {
             "loss": with_total(loss, (2, 3)),
             "liquidated": with_total(self.liquidated, (1, 2, 3)),
@@ -286,6 +290,8 @@ class Record:
             "sold_by": self.sold_by,
             "funding": with_total(self.funding, (1,)),
             "cover": cover(self.whale_deficit),
+            "cover_listed": listed,
+            "cover_shortfall": shortfall,
             "vault_inventory": self.vault_inventory,
             "vault_loss": with_total(vault_loss, (1,)),
             "worst_window": (cumulative[:, window:] - cumulative[:, :-window]).max(axis=1),
