@@ -12,3 +12,7 @@ class Batch:
     rows: np.ndarray
     status: np.ndarray
     counters: np.ndarray
+
+
+class EngineError(RuntimeError):
+    """The machine refused what an engine needs: memory, a device, a compiler."""

@@ -27,6 +27,11 @@ def _module():
     return _fused
 
 
+def prepared(scenario: Scenario) -> Prepared:
+    """The engine for a scenario."""
+    return Prepared(scenario)
+
+
 class Prepared:
     """A packed scenario with the compiled engine bound to it."""
 

@@ -71,6 +71,9 @@ class Engine : Settlement {
         return finish(row);
     }
 
+    // Whether a list of the last path was too short, and its outcome is not to be used.
+    bool lost() const { return closings.lost; }
+
    private:
     Asset asset[MAX_ASSET];
     Market market[MAX_ASSET];

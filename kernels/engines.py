@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from kernels import engine_cpu
+from kernels import engine_cpu, engine_cuda
 from kernels.batch import Batch
+from kernels.batch import EngineError as EngineError
 from kernels.scenario import Scenario
 
-NAMES = ("cpu", "numpy")
+NAMES = ("cuda", "cpu", "numpy")
 """Fastest first: what `auto` goes through."""
+
+_MODULES = {"cuda": engine_cuda, "cpu": engine_cpu}
 
 
 def missing(name: str) -> str | None:
     """Why an engine is not there, in a sentence; None if it is."""
-    return engine_cpu.missing() if name == "cpu" else None
+    return _MODULES[name].missing() if name in _MODULES else None
 
 
 def choose(name: str) -> str:
@@ -31,7 +34,7 @@ class Engine:
 
     def __init__(self, name: str, scenario: Scenario):
         self.name, self.scenario = choose(name), scenario
-        self._prepared = engine_cpu.Prepared(scenario) if self.name == "cpu" else None
+        self._prepared = _MODULES[self.name].prepared(scenario) if self.name in _MODULES else None
 
     def run_paths(self, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:
         """Simulate paths `first` to `first + count - 1`; `n_thread` 0 takes all cores."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels.scenario import Scenario
 
-SOURCES = (".py", ".h", ".cpp")
+SOURCES = (".py", ".h", ".cpp", ".cu")
 
 
 def package_version() -> str:

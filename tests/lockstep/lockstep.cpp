@@ -5,23 +5,26 @@
 // is checked: all sixteen must come to it, for the same kind of exchange. What a GPU leaves undefined is an
 // error here.
 #include <csetjmp>
+#include <cstddef>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <vector>
 
 #include <ucontext.h>
 
+#if defined(FOR_ONE_RUN)
+#include "run.h"
+#else
 #define RUN_SIZES
 constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8, MAX_POT = MAX_ASSET;
 constexpr int MAX_STEP = 1 << 12, MAX_CLOSING = 1 << 14;
+#endif
 
 #include "kernels/fused.h"
 
 namespace {
 
 constexpr int N_LANE = 16;
-constexpr size_t STACK = 1 << 20;
+constexpr size_t STACK = 1 << 23;
 
 struct Fiber {
     ucontext_t first;
@@ -95,24 +98,18 @@ float root(float x) { return __builtin_sqrtf(x); }
 #include "kernels/parts/lanes/lanes_one_fused.h"
 #include "kernels/path_fused.h"
 
+#include "kernels/cuda/carry_fused.h"
+
 struct Job {
     const PackedScenario* scenario;
     uint64_t seed, first;
+    const uint64_t* which;
     int count;
     float* rows;
     uint32_t* status;
     int64_t* counters;
 };
 Job job;
-std::vector<char> rooms[N_LANE];
-
-// Memory that nobody has set is no number, as it may be on a GPU.
-void* room_for_engine(int lane) {
-    rooms[lane].assign(sizeof(Engine) + alignof(Engine), (char)0xff);
-    void* at = rooms[lane].data();
-    size_t space = rooms[lane].size();
-    return std::align(alignof(Engine), sizeof(Engine), at, space);
-}
 
 void leave(int lane) {
     meet(0, 300);  // nobody leaves alone
@@ -120,16 +117,19 @@ void leave(int lane) {
     next();
 }
 
+// Memory that nobody has set is no number, as it may be on a GPU.
+__attribute__((noinline)) void soil_stack() {
+    volatile char room[STACK / 2];
+    for (size_t i = 0; i < sizeof room; ++i) room[i] = (char)0xff;
+}
+
 void carry() {
     const int lane = current;
-    Engine* engine = new (room_for_engine(lane)) Engine(*job.scenario);
+    soil_stack();
     int64_t counters[N_COUNTER] = {};
-    for (int i = 0; i < job.count; ++i) {
-        float* row = job.rows + (int64_t)i * job.scenario->n_cell;
-        const uint32_t status = engine->run(job.seed, job.first + i, row, counters);
-        if (lane == 0) job.status[i] = status;
-    }
-    if (lane == 0) std::memcpy(job.counters, counters, sizeof counters);
+    carry_paths(*job.scenario, job.seed, job.first, job.which, job.count, 0, 1, job.rows, job.status,
+                counters);
+    for (int c = 0; c < N_COUNTER && lane == 0; ++c) job.counters[c] += counters[c];
     leave(lane);
 }
 
@@ -162,10 +162,10 @@ int in_lock_step(void (*each)()) {
 
 extern "C" int scenario_bytes() { return sizeof(PackedScenario); }
 
-// Paths `first` to `first + count - 1`; 0 when all went well, 1 when lanes went apart.
-extern "C" int run_lanes(const PackedScenario* scenario, uint64_t seed, uint64_t first, int count,
-                         float* rows, uint32_t* status, int64_t* counters) {
-    job = {scenario, seed, first, count, rows, status, counters};
+// Paths `which`, or from `first` on; adds to the counters. 0 when all went well, 1 when lanes went apart.
+extern "C" int run_lanes(const PackedScenario* scenario, uint64_t seed, uint64_t first, const uint64_t* which,
+                         int count, float* rows, uint32_t* status, int64_t* counters) {
+    job = {scenario, seed, first, which, count, rows, status, counters};
     return in_lock_step(carry);
 }
 

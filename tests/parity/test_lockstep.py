@@ -1,94 +1,61 @@
 """The form of the engine for GPUs, a thread to a lane, run in lock step without one: the same bits."""
 
 import ctypes
-import os
-import platform
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kernels import engine_cpu, packed
-from kernels.outcome import COUNTERS
-from kernels.packing import pack
+from kernels import engine_cpu, engine_cuda, packed
+from kernels.batch import EngineError
 from stress.compile import compile_config
 from stress.config import load
+from tests.lockstep import machine
 from tests.parity.variants import VARIANTS, compiled
 from tests.scenarios import require
 
 pytestmark = pytest.mark.parity
 
 SEED, N_PATH = 11, 3
-SOURCE = Path(__file__).parents[1] / "lockstep/lockstep.cpp"
-FLAGS = (
-    "-std=c++17", "-O1", "-shared", "-fPIC", "-U_FORTIFY_SOURCE",
-    "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
-    "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized",
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def lockstep(tmp_path_factory):
-    """The library, built once for all processes of the session."""
+def folder(tmp_path_factory):
+    """Where libraries are built, by one process of the session for all."""
     require("cpu")
-    compiler = os.environ.get("CXX") or shutil.which("g++") or shutil.which("c++")
-    if compiler is None:
-        pytest.skip("needs a C++ compiler")
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent
-    library = folder / "liblockstep.so"
-    if not library.exists():
-        own = folder / f"lockstep-{os.getpid()}.so"
-        fused = ["-mfma"] if platform.machine() in ("x86_64", "AMD64") and "x86-64-v3" in isas() else []
-        command = [compiler, *FLAGS, *fused, f"-I{packed.ROOT}", str(SOURCE), "-o", str(own)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        own.replace(library)
-    loaded = ctypes.CDLL(str(library))
-    loaded.run_lanes.argtypes = [
-        ctypes.POINTER(packed.Struct), ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int,
-        ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p,
-    ]  # fmt: skip
-    assert loaded.scenario_bytes() == ctypes.sizeof(packed.Struct)
-    return loaded
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if own.name.startswith("popen-") else own
 
 
-def isas():
-    from kernels import _fused
+@pytest.fixture(scope="module")
+def lockstep(folder):
+    library = machine.load(machine.build(folder / "lockstep.so"))
+    assert library.scenario_bytes() == ctypes.sizeof(packed.Struct)
+    return library
 
-    return _fused.isas()
 
-
-def assert_same_bits(lockstep, scenario, first, count):
-    arrays = pack(scenario, [name for _, name in packed.arrays()])
-    struct = packed.struct(scenario, arrays)
-    rows = np.full((count, struct.n_cell), np.nan, np.float32)
-    status, counters = np.zeros(count, np.uint32), np.zeros(len(COUNTERS), np.int64)
-    apart = lockstep.run_lanes(
-        ctypes.byref(struct), SEED, first, count, rows.ctypes.data, status.ctypes.data, counters.ctypes.data
-    )
-    assert not apart, "lanes took branches of their own"
-    other = engine_cpu.Prepared(scenario).run_paths(SEED, first, count, 1)
+def assert_same_bits(rows, status, counters, scenario, first):
+    other = engine_cpu.Prepared(scenario).run_paths(SEED, first, len(rows), 1)
     assert np.array_equal(rows.view(np.uint32), other.rows.view(np.uint32))
     assert np.array_equal(status, other.status)
     assert np.array_equal(counters, other.counters)
 
 
+def check(lockstep, scenario, first, count):
+    assert_same_bits(*machine.run(lockstep, scenario, SEED, first, count), scenario, first)
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_one_lane_a_thread_gives_the_same_bits(lockstep, name):
-    assert_same_bits(lockstep, compiled(name), 0, N_PATH)
+    check(lockstep, compiled(name), 0, N_PATH)
 
 
 @pytest.mark.parametrize("name", ["oct-2025-medians", "cross-margin", "vault", "quiet-day"])
 def test_configs(lockstep, root, name):
-    assert_same_bits(lockstep, compile_config(load(root / f"configs/{name}.yaml")), 5, 1)
+    check(lockstep, compile_config(load(root / f"configs/{name}.yaml")), 5, 1)
 
 
 def test_far_paths(lockstep):
-    assert_same_bits(lockstep, compiled("as it is"), (1 << 40) + 5, 1)
+    check(lockstep, compiled("as it is"), (1 << 40) + 5, 1)
 
 
 def test_lanes_that_go_apart_are_found(lockstep):
@@ -100,3 +67,42 @@ def test_arrays_are_those_of_the_binding():
     from kernels import _fused
 
     assert [name for _, name in packed.arrays()] == _fused.array_names()
+
+
+# The engine around the kernel, with the kernel built for the sizes of the run -------------------------------
+
+
+@pytest.mark.parametrize("name", ["as it is", "jump diffusion", "accounts deleveraged, margins raised"])
+def test_engine_built_for_one_run(folder, name):
+    scenario, device = compiled(name), machine.Machine(folder)
+    batch = engine_cuda.Prepared(scenario, device, device.compiled).run_paths(SEED, 7, 6)
+    assert_same_bits(batch.rows, batch.status, batch.counters, scenario, 7)
+
+
+def test_blocks_stream_and_are_halved_where_memory_is_short(folder, monkeypatch):
+    monkeypatch.setattr(engine_cuda, "MOST_PATHS", 16)
+    monkeypatch.setattr(engine_cuda, "FEWEST_PATHS", 2)
+    scenario, device = compiled("as it is"), machine.Machine(folder, 5)
+    engine = engine_cuda.Prepared(scenario, device, device.compiled)
+    batch = engine.run_paths(SEED, 3, 18)
+    assert device.launched == [4, 4, 4, 4, 2]
+    assert_same_bits(batch.rows, batch.status, batch.counters, scenario, 3)
+    device.most_paths = 1
+    with pytest.raises(EngineError, match="the memory of the GPU does not suffice for 2 paths"):
+        engine.run_paths(SEED, 0, 4)
+
+
+def test_lists_that_are_too_short_are_made_longer(folder, monkeypatch):
+    monkeypatch.setattr(engine_cuda, "CLOSINGS", 1)
+    scenario, device = compiled("backlog, queue"), machine.Machine(folder)
+    batch = engine_cuda.Prepared(scenario, device, device.compiled).run_paths(SEED, 0, 8)
+    assert device.launched[0] == 8
+    assert sum(device.launched[1:]) > 0
+    assert_same_bits(batch.rows, batch.status, batch.counters, scenario, 0)
+
+
+def test_no_paths(folder):
+    device = machine.Machine(folder)
+    batch = engine_cuda.Prepared(compiled("as it is"), device, device.compiled).run_paths(SEED, 0, 0)
+    assert batch.rows.shape[0] == 0
+    assert not batch.counters.any()
