@@ -17,7 +17,7 @@ from kernels import engines
 from kernels.mechanisms.adl import ADL_NONE
 from kernels.outcome import CHANNELS, COMPONENTS, FAILED, Layout
 from kernels.scenario import GBM, NEEDED_PARTS, Scenario
-from stress.runs import Job
+from stress.runs import Job, machine_errors
 
 NORMAL_95 = 1.959964
 """Half-width of a 95% interval, in standard errors."""
@@ -136,8 +136,8 @@ class Figures:
 def figures(job: Job, scenario: Scenario, threads: int) -> Figures:
     """Run the job's paths in a scenario."""
     run = job.config.run
-    engine = engines.Engine(job.backend, scenario)
-    batch = engine.run_paths(run.seed, 0, run.paths, threads)
+    with machine_errors():
+        batch = engines.Engine(job.backend, scenario).run_paths(run.seed, 0, run.paths, threads)
     layout, sound = Layout(scenario.shape), (batch.status & FAILED) == 0
     rows = np.where(sound[:, None], batch.rows, np.nan).astype(float)
     loss = layout.view(rows, "loss")[..., -1, -1]

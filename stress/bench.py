@@ -16,6 +16,7 @@ from stress.runs import Job
 from stress.tally import Tally
 
 PATHS = {"cpu": 2048, "numpy": 64}
+"""Engines that run on one core; benchmarks/gpu.py measures the other one."""
 
 
 def bench(
@@ -36,7 +37,7 @@ def bench(
         "venues": job.scenario.shape.n_venue,
         "engines": {},
     }
-    for name in engines.NAMES:
+    for name in PATHS:
         if missing := engines.missing(name):
             say(f"{name}: {missing}")
             continue

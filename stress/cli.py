@@ -331,20 +331,22 @@ def schema(as_json: AsJson = False) -> None:
 def devices(as_json: AsJson = False) -> None:
     """Say which engines there are, and on what they would run."""
     from kernels import engines
+    from kernels.cuda import gpu
     from stress.provenance import device
 
-    machine = device()
+    machine, card = device(), gpu.describe()
     found = {name: engines.missing(name) for name in engines.NAMES}
     if as_json:
-        return show_json(
-            {"device": machine, "engines": {name: {"missing": why} for name, why in found.items()}}
-        )
+        listed = {name: {"missing": why} for name, why in found.items()}
+        return show_json({"device": machine, "gpu": card, "engines": listed})
     print(
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}"
     )
+    if card:
+        print(card)
     chosen = engines.choose("auto")
     for name, why in found.items():
-        print(f"  {name:6s} {why or 'there'}{' (auto)' if name == chosen else ''}")
+        print(f"  {name:6s} {f'not there: {why}' if why else 'there'}{' (auto)' if name == chosen else ''}")
 
 
 @app.command()

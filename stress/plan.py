@@ -8,7 +8,7 @@ from typing import Any
 from kernels import engines
 from kernels.outcome import Layout
 from kernels.parts.histogram import N_BIN
-from stress.runs import BATCH, Job
+from stress.runs import BATCH, Job, machine_errors
 from stress.tally import bounded
 
 PROBE_SECONDS = 1.0
@@ -44,11 +44,13 @@ def plan(job: Job, threads: int = 0) -> dict[str, Any]:
 
 def probe(job: Job, threads: int) -> float:
     """Seconds a path, from a few batches of growing size after a first one that warms up."""
-    engine, threads = engines.Engine(job.backend, job.scenario), bounded(threads)
-    count, started = 2, time.perf_counter()
+    threads, count, started = bounded(threads), 2, time.perf_counter()
+    with machine_errors():
+        engine = engines.Engine(job.backend, job.scenario)
     while True:
         begun = time.perf_counter()
-        engine.run_paths(job.config.run.seed, 0, count, threads)
+        with machine_errors():
+            engine.run_paths(job.config.run.seed, 0, count, threads)
         seconds = (time.perf_counter() - begun) / count
         if count >= BATCH[job.backend] or time.perf_counter() - started > PROBE_SECONDS / 2:
             return seconds

@@ -10,7 +10,8 @@ import hashlib
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from stress.config.run import RunConfig
     from stress.tally import Tally
 
-BATCH = {"cpu": 4096, "numpy": 256}
+BATCH = {"cuda": 1 << 16, "cpu": 4096, "numpy": 256}
 """Paths that an engine runs between two looks at the clock; results do not depend on it."""
 
 Progress = Callable[[int, int], None]
@@ -191,6 +192,17 @@ def choose_backend(name: str) -> str:
     return chosen
 
 
+@contextmanager
+def machine_errors() -> Iterator[None]:
+    """What the machine refuses an engine, as `BackendError`."""
+    from kernels.batch import EngineError
+
+    try:
+        yield
+    except EngineError as error:
+        raise BackendError(str(error)) from error
+
+
 def begin(folder: RunFolder, job: Job) -> None:
     """Make the run's folder."""
     given = job.config.sources[0].text if job.config.sources else dump(job.config)
@@ -315,9 +327,11 @@ def compute(
 
     threads = bounded(threads)
     tally, (first, last) = Tally(job.scenario.shape), paths
-    engine = engines.Engine(job.backend, job.scenario)
+    with machine_errors():
+        engine = engines.Engine(job.backend, job.scenario)
     for start, end in ranges(last - first + 1, BATCH[job.backend], first):
-        batch = engine.run_paths(job.config.run.seed, start, end - start + 1, threads)
+        with machine_errors():
+            batch = engine.run_paths(job.config.run.seed, start, end - start + 1, threads)
         tally.add_batch(start, batch.rows, batch.status, batch.counters, threads)
         if progress:
             progress(tally.n_path, last - first + 1)

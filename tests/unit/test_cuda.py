@@ -1,0 +1,169 @@
+"""What of the GPU engine needs no GPU: its kernel compiles, within limits, and what is missing is said."""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from kernels import packed
+from kernels.cuda import cubins, gpu, nvrtc, source
+from kernels.cuda.usage import Usage, complaints, usage
+from kernels.packing import pack
+from stress.compile import compile_config
+from stress.config import load
+from tests.parity.variants import compiled
+
+LIMITS = json.loads(Path(__file__).with_name("cuda_limits.json").read_text())
+
+
+def header(scenario, n_closing=1024):
+    return source.header(scenario, pack(scenario, [name for _, name in packed.arrays()]), n_closing)
+
+
+@pytest.fixture
+def compiler():
+    if missing := nvrtc.missing():
+        pytest.skip(missing)
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("architecture", LIMITS)
+def test_kernel_compiles_within_limits(root, architecture):
+    """On two architectures, and two markets that share few mechanisms."""
+    scenario = (
+        compile_config(load(root / "configs/oct-2025.yaml"))
+        if architecture == "sm_90"
+        else compiled("vaults beside accounts and orders, bad debt")
+    )
+    built = cubins.compile_cubin(header(scenario), architecture)
+    assert complaints(built.log) == []
+    assert built.cubin[:4] == b"\x7fELF"
+    found = dataclasses.asdict(usage(built.log, built.cubin))
+    assert {name: value for name, value in found.items() if value > LIMITS[architecture][name]} == {}
+
+
+@pytest.mark.usefixtures("compiler")
+def test_compile_errors_are_those_of_the_compiler():
+    with pytest.raises(nvrtc.CompileError, match="expected a"):
+        nvrtc.compile_source("__global__ void f() { int }", "f.cu", {}, ["--gpu-architecture=sm_90"])
+
+
+@pytest.mark.usefixtures("compiler")
+def test_bits_are_guarded_by_the_options():
+    """With these options products are not fused into sums, and small numbers are not flushed to zero."""
+    text = 'extern "C" __global__ void f(float* x) { x[0] = x[0] * x[1] + x[2]; }'
+    options = [option for option in source.OPTIONS if "ptxas" not in option]
+
+    def fused(more):
+        cubin = nvrtc.compile_source(text, "f.cu", {}, ["--gpu-architecture=sm_90", *options, *more]).cubin
+        plain = nvrtc.compile_source(text, "f.cu", {}, ["--gpu-architecture=sm_90", *options]).cubin
+        return cubin != plain
+
+    assert not fused([])
+    assert fused(["--fmad=true"])
+    assert fused(["--ftz=true"])
+
+
+def test_log_is_read():
+    log = (
+        "ptxas info    : Function properties for f\n"
+        "ptxas         .     8 bytes stack frame, 12 bytes spill stores, 16 bytes spill loads\n"
+        "ptxas info    : Used 56 registers, used 0 barriers, 4032 bytes cumulative stack size\n"
+        "paths.cu(3): warning #177-D: variable was declared but never referenced\n"
+    )
+    assert usage(log, b"12345") == Usage(56, 4032, 12, 5)
+    assert complaints(log) == ["paths.cu(3): warning #177-D: variable was declared but never referenced"]
+
+
+def test_header_holds_the_sizes_of_the_run():
+    text = header(compiled("as it is"), 77)
+    assert "constexpr int MAX_CLOSING = 77;" in text
+    assert "    static constexpr int n_venue = 2;" in text
+    assert "    const float* depth;" in text
+    assert "    static constexpr const float* funding_cap = nullptr;" in text
+
+
+def test_cubins_are_kept(monkeypatch, tmp_path):
+    asked = []
+
+    def compile_cubin(text, architecture):
+        asked.append((text, architecture))
+        return nvrtc.Compiled(f"{text} for {architecture}".encode(), "")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(cubins, "compile_cubin", compile_cubin)
+    monkeypatch.setattr(nvrtc, "version", lambda: (13, 0))
+    one, again = cubins.cubin("a", "sm_80"), cubins.cubin("a", "sm_80")
+    assert one == again
+    assert one.read_bytes() == b"a for sm_80"
+    assert one.parent == tmp_path / "liquidation-stress" / "cubins"
+    assert len({one, cubins.cubin("a", "sm_90"), cubins.cubin("b", "sm_80")}) == 3
+    monkeypatch.setattr(nvrtc, "version", lambda: (13, 1))
+    assert cubins.cubin("a", "sm_80") != one
+    assert asked == [("a", "sm_80"), ("a", "sm_90"), ("b", "sm_80"), ("a", "sm_80")]
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert cubins.cubin("a", "sm_80").read_bytes() == b"a for sm_80"
+
+
+class CudaError(RuntimeError):
+    pass
+
+
+def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30)):
+    """Stands for CuPy on some machine."""
+
+    def device_count():
+        if error:
+            raise CudaError(error)
+        return count
+
+    runtime = SimpleNamespace(
+        CUDARuntimeError=CudaError,
+        driverGetVersion=lambda: driver,
+        runtimeGetVersion=lambda: 13020,
+        getDeviceCount=device_count,
+        getDeviceProperties=lambda _: {"name": b"Card", "major": major, "minor": 0},
+        memGetInfo=lambda: memory,
+    )
+    return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
+
+
+TOO_OLD = "the NVIDIA driver is too old: it knows CUDA 12.4, CuPy needs 13.2"
+
+
+@pytest.mark.parametrize(
+    ("machine", "reason"),
+    [
+        (None, "CuPy is not installed"),
+        (cupy(driver=0), "there is no NVIDIA driver on this machine"),
+        (cupy(driver=12040, error="cudaErrorInsufficientDriver: too old"), TOO_OLD),
+        (cupy(error="cudaErrorNoDevice: none"), "finds no GPU"),
+        (cupy(count=0), "finds no GPU"),
+        (cupy(major=6), "the GPU is too old: Card has compute capability 6.0, and 7.5 is the least"),
+    ],
+)
+def test_what_is_missing_is_said(monkeypatch, machine, reason):
+    monkeypatch.setitem(sys.modules, "cupy", machine)
+    assert reason in gpu.missing()
+    assert gpu.describe() is None
+
+
+def test_without_a_compiler_there_is_no_engine(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy())
+    monkeypatch.setattr(nvrtc, "candidates", lambda: [])
+    nvrtc.library.cache_clear()
+    try:
+        assert "NVRTC is not installed" in gpu.missing()
+    finally:
+        nvrtc.library.cache_clear()
+
+
+def test_a_gpu_is_described(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy())
+    monkeypatch.setattr(nvrtc, "missing", lambda: None)
+    assert gpu.missing() is None
+    assert gpu.describe() == "Card, compute capability 9.0, 30.0 of 140.0 GiB free, driver for CUDA 13.2"
