@@ -6,6 +6,7 @@ class Engine : Settlement {
     explicit Engine(const PackedScenario& scenario)
         : Settlement(scenario),
           accounts(scenario),
+          events(scenario),
           outages(scenario),
           closings(scenario),
           flows(scenario),
@@ -34,6 +35,7 @@ class Engine : Settlement {
     uint32_t run(uint64_t seed, uint64_t path, float* row, int64_t* counters) {
         begin();
         draw = {seed, path};
+        if (events.n_event) events.begin(draw);
         if (crowded) gather_crowds();
         for (int n = 0; n < s.n_step; ++n) {
             const int k = n % LANES;
@@ -81,6 +83,7 @@ class Engine : Settlement {
     Work work[MAX_ASSET];
     int active[MAX_ASSET], n_active;  // assets with a cascade
     Accounts accounts;
+    Events events;
     Outages outages;
     int now;
     Draw draw;
@@ -159,9 +162,9 @@ class Engine : Settlement {
         bool ruled;                       // marks or markets may stand still
     };
 
-    Today today(int n, int k) const {
-        return {overlay_volatility(s, n),
-                overlay_shock(s, n),
+    Today today(int n, int k) {
+        return {events.volatility(n, overlay_volatility(s, n)),
+                events.shock(n, overlay_shock(s, n)),
                 returns.deviation[k],
                 s.process >= REGIME_SWITCHING,
                 s.process == JUMP_DIFFUSION || s.process == REGIME_SWITCHING,
@@ -270,7 +273,7 @@ class Engine : Settlement {
 
     // Depth in force.
     vec depth_now(const Asset& x, const Market& m, int a, int n) const {
-        const vec full = depth(x.withdrawal, m.memory, overlay_depth(s, n, a));
+        const vec full = depth(x.withdrawal, m.memory, events.depth(n, a, overlay_depth(s, n, a)));
         return outages.there ? full * outages.depth : full;
     }
 
@@ -285,7 +288,7 @@ class Engine : Settlement {
 
     // Funding of the step, on what is still open at its end.
     void pay(const Asset& x, Market& m, int a, vec price, vec displaced) {
-        const vec due = funding_accrual(s, a, now, displaced, price), zero = splat(0.0f);
+        const vec due = funding_accrual(s, a, now, displaced, price, events.rate(now, a)), zero = splat(0.0f);
         const vec psi = load(s.closing_share, 0);
         const vec gone = record.deleveraged[a];
         const vec held = maximum(x.open - fma(psi, record.coins[a] - gone, gone), zero);

@@ -56,7 +56,8 @@ def step(
     scenario = account.in_force(scenario, state, n)
 
     # 1. What would have happened anyway, and the stress laid over it.
-    move = returns + overlay.shock(arrays, n)
+    events = state.drawn
+    move = returns + overlay.shock(arrays, n) + (0 if events is None else events.shock(n))
     before = state.fundamental.copy(), book.displacement(state.q, arrays.alpha, arrays.band)
     state.exogenous += move
     state.fundamental += move
@@ -64,7 +65,8 @@ def step(
     # 2. Books: refill, who trades, depth in force, arbitrage.
     q = book.refill(state.q, arrays.refill, arrays.alpha)
     market = trading.begin(scenario, state, q, n, chance)
-    depth = withdrawal.depth(arrays, state.memory, overlay.depth(arrays, n)) * market.depth
+    full = overlay.depth(arrays, n) * (1 if events is None else events.depth(n))
+    depth = withdrawal.depth(arrays, state.memory, full) * market.depth
     displaced = (q != 0).any(axis=-1)
     q = trading.even_out(arrays, market, q, depth)
 
@@ -143,7 +145,8 @@ def charges(scenario, state, n):
 def pay(scenario, state, record, n) -> None:
     """Funding of the step, on what is still open at its end."""
     displacement = (state.price - state.fundamental[..., None]) / PERCENT
-    due = funding.accrual(scenario.parts.funding, displacement, state.price, n)
+    spike = 0.0 if state.drawn is None else state.drawn.rate(n)
+    due = funding.accrual(scenario.parts.funding, displacement, state.price, n, spike)
     held = funding.open_notional(
         scenario.parts.funding, scenario.arrays, record.coins, record.deleveraged_coins
     )
@@ -182,11 +185,12 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
     """Simulate paths `first` to `first + count - 1`; see `kernels.engines.run_paths`."""
     shape = scenario.shape
     path = np.arange(first, first + count, dtype=np.uint64)
-    state = initial(scenario, count, crowd_numpy.drawn(scenario, seed, path))
+    events = overlay.drawn(scenario, seed, path)
+    state = initial(scenario, count, crowd_numpy.drawn(scenario, seed, path), events)
     record = Record(scenario, count)
     counters, memory = dict.fromkeys(outcome.COUNTERS, 0), Memory()
     for n in range(shape.n_step):
-        volatility = overlay.volatility(scenario.arrays, n)
+        volatility = overlay.volatility(scenario.arrays, n) * (1 if events is None else events.volatility(n))
         returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
         drawn = adl.starts(scenario, seed, path, n)
         chance = outage.draw(scenario, seed, path, n) if scenario.parts.outage is not None else None

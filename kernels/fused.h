@@ -97,6 +97,7 @@
     RESPONSE_ARRAYS(X)              \
     FUNDING_ARRAYS(X)               \
     MARGIN_RAISE_ARRAYS(X)          \
+    EVENT_ARRAYS(X)                 \
     LEVERAGE_ARRAYS(X)              \
     WHALE_ARRAYS(X)                 \
     STOCHASTIC_VOLATILITY_ARRAYS(X) \
@@ -115,6 +116,8 @@
 
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;
+
+constexpr int MAX_EVENT = 8;  // of drawn size
 
 // The most that the engine holds. Where a thread is a lane, the engine is built for the sizes of one run.
 #if !defined(RUN_SIZES)

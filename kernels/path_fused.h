@@ -21,6 +21,7 @@
 #include "kernels/mechanisms/whale/step_fused.h"
 #include "kernels/mechanisms/exogenous/memory_fused.h"
 #include "kernels/mechanisms/exogenous/step_fused.h"
+#include "kernels/mechanisms/overlay/drawn_fused.h"
 #include "kernels/mechanisms/vault/step_fused.h"
 #include "kernels/mechanisms/cascade/step_fused.h"
 #include "kernels/mechanisms/adl/take_fused.h"

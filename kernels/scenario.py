@@ -41,7 +41,7 @@ from kernels.mechanisms.halt import Halt
 from kernels.mechanisms.leverage import Leverage
 from kernels.mechanisms.mark import Marking
 from kernels.mechanisms.outage import Outage
-from kernels.mechanisms.overlay import MarginRaise
+from kernels.mechanisms.overlay import Event, MarginRaise
 from kernels.mechanisms.vault import Vault
 from kernels.mechanisms.waterfall import Waterfall
 from kernels.mechanisms.whale import Whale
@@ -160,6 +160,7 @@ class Parts:
     response: Response | None = None
     funding: Funding | None = None
     margin_raise: MarginRaise | None = None
+    event: Event | None = None
     leverage: Leverage | None = None
     whale: Whale | None = None
     stochastic_volatility: StochasticVolatility | None = None
@@ -186,6 +187,7 @@ PARTS = {
     "response": Response,
     "funding": Funding,
     "margin_raise": MarginRaise,
+    "event": Event,
     "leverage": Leverage,
     "whale": Whale,
     "stochastic_volatility": StochasticVolatility,

@@ -46,3 +46,6 @@ LEVERAGE_COMMON = 51
 WHALE = 52
 """Four words per market and side, sixteen venues to an asset and side, at step 0: whether there is a whale,
 its size, its leverage, and one to spare."""
+
+OVERLAY = 60
+"""One word per overlay of drawn size, at step 0: the factor on it."""

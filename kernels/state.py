@@ -13,6 +13,7 @@ from kernels.mechanisms.halt import step_numpy as halt
 from kernels.mechanisms.halt.step_numpy import Breakers
 from kernels.mechanisms.outage import step_numpy as outage
 from kernels.mechanisms.outage.step_numpy import Failures
+from kernels.mechanisms.overlay.step_numpy import Drawn
 from kernels.mechanisms.vault.step_numpy import Inventory
 from kernels.mechanisms.waterfall.funds_numpy import Funds
 from kernels.mechanisms.whale.step_numpy import Crowd
@@ -67,6 +68,9 @@ class PathState:
     # backstop vaults, where there are any
     vault: Inventory | None
 
+    # events of drawn size, where there are any
+    drawn: Drawn | None
+
     # status
     status: np.ndarray  # bits of kernels.outcome, uint32 [path]
 
@@ -81,7 +85,9 @@ def remembered(scenario: Scenario, n_path: int) -> np.ndarray:
     return np.zeros((n_path, 0, 0)) if part is None else np.tile(part.start, (n_path, 1, 1))
 
 
-def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> PathState:
+def initial(
+    scenario: Scenario, n_path: int, crowd: Crowd | None = None, drawn: Drawn | None = None
+) -> PathState:
     """Paths at the start: prices at one, books at rest, calm memory, funds full."""
     shape, arrays = scenario.shape, scenario.arrays
     market = (n_path, shape.n_asset, shape.n_venue)
@@ -110,5 +116,6 @@ def initial(scenario: Scenario, n_path: int, crowd: Crowd | None = None) -> Path
         paid=np.zeros(market),
         funds=Funds(scenario, n_path),
         vault=None if scenario.parts.vault is None else Inventory(scenario.parts.vault, n_path),
+        drawn=drawn,
         status=np.zeros(n_path, np.uint32),
     )

@@ -16,7 +16,11 @@ def conditional_on(config: RunConfig) -> str:
 
     "bad news (-6% over 10m from 5m), depth x0.7 for 10m from 5m on beta"
     """
-    return ", ".join(_event(overlay) for overlay in config.overlays)
+    return ", ".join(_event(overlay) + _size(overlay) for overlay in config.overlays)
+
+
+def _size(overlay: Overlay) -> str:
+    return ", its size drawn" if getattr(overlay, "drawn", None) is not None else ""
 
 
 def _event(overlay: Overlay) -> str:

@@ -27,6 +27,7 @@ from stress.compile import (
     books,
     cover,
     crowds,
+    events,
     exits,
     exogenous,
     flows,
@@ -83,6 +84,7 @@ def compile_config(config: RunConfig) -> Scenario:
         found, parts["bootstrap"] = history.compiled(config)
         arrays |= found
     held = Parts(
+        event=events.part(config, shape),
         account=account(config, shape, early),
         adl=winners.part(config, shape, positioned),
         marking=marks.part(config),

@@ -31,7 +31,7 @@ def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
 
     spike = np.zeros((shape.n_step, shape.n_asset, shape.n_venue))
     for overlay in config.overlays:
-        if overlay.kind == "funding":
+        if overlay.kind == "funding" and overlay.drawn is None:
             touched = chosen(shape.assets, overlay.assets)[:, None] & chosen(shape.venues, overlay.venues)
             share = overlap(config, overlay.at, overlay.over)
             spike += np.where(touched, overlay.rate * share[:, None, None], 0.0)

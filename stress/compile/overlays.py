@@ -39,8 +39,8 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     for overlay in config.overlays:
         if overlay.kind == "correlation" or overlay.kind == "funding" or overlay.kind == "margin":
             continue  # have parts of their own: modules processes, funding and margin_raises
-        if isinstance(overlay, INTERRUPTIONS):
-            continue  # have parts of their own as well: module trading
+        if isinstance(overlay, INTERRUPTIONS) or getattr(overlay, "drawn", None) is not None:
+            continue  # have parts of their own as well: modules trading and events
         if overlay.kind == "market_maker_default":
             depth *= gone(config, shape, overlay)
             continue

@@ -20,6 +20,7 @@ from stress.config.base import (
     Text,
 )
 from stress.config.correlation import CorrelationField
+from stress.config.drawn import Drawn
 
 
 class PriceShock(Strict):
@@ -34,6 +35,8 @@ class PriceShock(Strict):
     """How long it takes."""
     size: Return
     """Simple return of an asset with beta 1; the log return of an asset is beta x ln(1 + size)."""
+    drawn: Drawn | None = None
+    """Factor on its log return, drawn once a path; one by default."""
     factor: str | None = None
     """The factor that moves by `size`; by default the assets are moved themselves."""
     betas: dict[str, Number] = {}
@@ -52,6 +55,8 @@ class VolatilityOverlay(Strict):
     """How long it lasts."""
     multiplier: Multiplier
     """Factor on the volatility."""
+    drawn: Drawn | None = None
+    """Factor on the logarithm of the multiplier, drawn once a path; one by default."""
     assets: tuple[str, ...] | None = None
     """Assets that it touches; all by default."""
 
@@ -82,6 +87,8 @@ class DepthOverlay(Strict):
     """How long it lasts."""
     multiplier: Multiplier
     """Factor on the depth at rest."""
+    drawn: Drawn | None = None
+    """Factor on the logarithm of the multiplier, drawn once a path; one by default."""
     venues: tuple[str, ...] | None = None
     """Venues that it touches; all by default."""
     assets: tuple[str, ...] | None = None
@@ -102,6 +109,8 @@ class Depeg(Strict):
     """How long it takes to the worst price."""
     size: Return
     """Simple return at the worst, against what else moves its price."""
+    drawn: Drawn | None = None
+    """Factor on its log return, drawn once a path; one by default."""
     stays: Instant = 0.0
     """How long it stays there."""
     recovery: Duration | None = None
@@ -127,6 +136,8 @@ class FundingOverlay(Strict):
     """How long it lasts."""
     rate: Percentage
     """Added to the rate for eight hours, within the venue's cap; negative: shorts pay."""
+    drawn: Drawn | None = None
+    """Factor on the rate, drawn once a path; one by default."""
     venues: tuple[str, ...] | None = None
     """Venues that it touches; all that pay funding by default."""
     assets: tuple[str, ...] | None = None
@@ -256,3 +267,6 @@ Overlay = Annotated[
     | OutageOverlay,
     Field(discriminator="kind"),
 ]
+
+Drawable = PriceShock | VolatilityOverlay | DepthOverlay | Depeg | FundingOverlay
+"""Events whose size may be drawn."""

@@ -16,6 +16,7 @@ from kernels.mechanisms import (
     flow,
     funding,
     liquidation,
+    overlay,
     waterfall,
     whale,
 )
@@ -47,7 +48,7 @@ SHARED = {
     "MIXING_LOWEST": exogenous.MIXING_LOWEST, "MIXING_BITS": exogenous.MIXING_BITS,
     "SITE_NORMAL": sites.NORMAL, "SITE_MIXING": sites.MIXING, "SITE_COMMON_JUMP": sites.COMMON_JUMP,
     "SITE_OWN_JUMP_COUNT": sites.OWN_JUMP_COUNT, "SITE_OWN_JUMP_SIZE": sites.OWN_JUMP_SIZE,
-    "SITE_OUTAGE": sites.OUTAGE,
+    "MAX_EVENT": overlay.MAX_EVENT, "SITE_OUTAGE": sites.OUTAGE, "SITE_OVERLAY": sites.OVERLAY,
     "SITE_VOLATILITY": sites.VOLATILITY, "SITE_VOLATILITY_START": sites.VOLATILITY_START,
     "SITE_REGIME": sites.REGIME, "SITE_BLOCK": sites.BLOCK,
     **{name: getattr(waterfall, name) for name in dir(waterfall) if name.startswith("SOCIALISE")},

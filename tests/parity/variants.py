@@ -367,6 +367,18 @@ VARIANTS = {
         "overlays=[{kind: depth, at: 0s, over: 20m, multiplier: 0.3, assets: [BTC]}, "
         "{kind: price_shock, at: 4m, over: 5m, size: -5%}]",
     ],
+    "sizes that are drawn": [
+        "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -5%, betas: {ETH: 1.4}, "
+        "drawn: {kind: lognormal, deviation: 50%, most: 4}}, "
+        "{kind: price_shock, at: 3m, over: 4m, size: -1%, drawn: {kind: normal, mean: 0, deviation: 100%}}, "
+        "{kind: volatility, at: 4m, over: 9m, multiplier: 3, assets: [ETH], "
+        "drawn: {kind: triangular, least: 0, likeliest: 0.5, most: 1.5}}, "
+        "{kind: depth, at: 90s, over: 15m, multiplier: 0.5, venues: [beta], "
+        "drawn: {kind: uniform, least: -0.3, most: 1.2}}, {kind: depth, at: 4m, over: 5m, multiplier: 0.8}, "
+        "{kind: funding, at: 1m, over: 12m, rate: 60%, drawn: {kind: uniform, least: -1, most: 2}}, "
+        "{kind: price_shock, at: 9m, over: 1m, size: 1%}]",
+        "venues.alpha.funding={cap: 50%}", "venues.beta.funding={cap: 90%}",
+    ],
     # carrying and winding up
     "funding": [
         "venues.alpha.funding={cap: 2%}", "venues.beta.funding={interest: 0.03%, clamp: 0.01%, cap: 30%}",

@@ -14,19 +14,24 @@ struct Returns {
     vec besides[MAX_ASSET];  // and what no volatility scales: jumps, drifts of regimes
 };
 
-static inline vec mixing_scale(const PackedScenario& s, uvec word) {
+// What tables over tail probabilities, `n` edges a half, say to words; `first`: where a lane's table begins.
+static inline vec by_tail(const float* table, int n, ivec first, uvec word) {
     ivec upper;
     const vec t = tail(word, upper);
     const ivec raw = bits(t);
     ivec bin = (raw >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS);
-    const ivec last = isplat(s.n_mixing - 2);
+    const ivec last = isplat(n - 2);
     const ivec over = bin > last;
     bin = select(over, last, bin);
     vec fraction = to_float(raw & ((1 << (23 - MIXING_BITS)) - 1)) * (1.0f / (1 << (23 - MIXING_BITS)));
     fraction = select(over, splat(1.0f), fraction);
-    const ivec at = bin + (upper & s.n_mixing);
-    const vec low = gather(s.mixing, at);
-    return fma(fraction, gather(s.mixing + 1, at) - low, low);
+    const ivec at = first + bin + (upper & n);
+    const vec low = gather(table, at);
+    return fma(fraction, gather(table + 1, at) - low, low);
+}
+
+static inline vec mixing_scale(const PackedScenario& s, uvec word) {
+    return by_tail(s.mixing, s.n_mixing, isplat(0), word);
 }
 
 static inline vec jump_size(uvec word, const uint64_t* threshold, vec z, float mean, float deviation) {

@@ -33,15 +33,23 @@ def scale(scenario, seed, path, step):
         step = 0
     elif shape.process != STUDENT_T_STEP:
         return np.ones(len(path))
-    probability, upper = tail(words(seed, path, step, sites.MIXING, 1)[:, 0])
+    return by_tail(arrays.mixing, words(seed, path, step, sites.MIXING, 1)[:, 0])
+
+
+def by_tail(table, word):
+    """What a table over tail probabilities says to a word: float64, the shape of `word`.
+
+    table: [half, mixing_edge]
+    """
+    probability, upper = tail(word)
     edges = mixing_edges()
     bits = probability.astype(np.float32).view(np.int32)
     index = (bits >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS)
     index = np.minimum(index, len(edges) - 2)
     fraction = (probability - edges[index]) / (edges[index + 1] - edges[index])
     half = upper.astype(int)
-    lower = arrays.mixing[half, index]
-    return lower + fraction * (arrays.mixing[half, index + 1] - lower)
+    lower = table[half, index]
+    return lower + fraction * (table[half, index + 1] - lower)
 
 
 def jumps(scenario, seed, path, step):

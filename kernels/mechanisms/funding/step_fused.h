@@ -3,8 +3,10 @@
 
 constexpr float MOST_CHARGED = 0.9f;
 
-// Dollars that a start dollar of longs pays in a step; `displaced` in percent.
-static inline vec funding_accrual(const PackedScenario& s, int asset, int step, vec displaced, vec price) {
+// Dollars that a start dollar of longs pays in a step; `displaced` in percent; `drawn`: by events of drawn
+// size.
+static inline vec funding_accrual(const PackedScenario& s, int asset, int step, vec displaced, vec price,
+                                  vec drawn) {
     vec premium = splat(0.0f);
     if (above(absolute(displaced), 0.0f))
         for (int u = 0; u < s.n_venue; ++u)
@@ -13,7 +15,7 @@ static inline vec funding_accrual(const PackedScenario& s, int asset, int step, 
     const vec clamp = load(s.funding_clamp, 0), cap = load(s.funding_cap, 0), zero = splat(0.0f);
     const vec toward = minimum(maximum(load(s.funding_interest, 0) - premium, zero - clamp), clamp);
     const vec spike = load(s.funding_spike, s.funding_row[step] * s.n_asset + asset);
-    const vec rate = minimum(maximum(premium + toward + spike, zero - cap), cap);
+    const vec rate = minimum(maximum(premium + toward + spike + drawn, zero - cap), cap);
     return rate * load(s.funding_share, 0) * exponential(price);
 }
 

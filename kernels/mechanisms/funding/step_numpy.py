@@ -6,22 +6,23 @@ from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.funding import MOST_CHARGED
 
 
-def rate(part, displacement, step):
+def rate(part, displacement, step, drawn=0.0):
     """Rate of a step for eight hours, Eqs. (1) and (2): [path, asset, venue].
 
     displacement: of the traded prices at the end of the step, percent [path, asset, venue]
+    drawn       : added to the rate by events of drawn size [path, asset, venue]
     """
     premium = PERCENT * np.einsum("auv,pau->pav", part.premium, displacement)
     toward = np.clip(part.interest - premium, -part.clamp, part.clamp)
-    return np.clip(premium + toward + part.spike[part.row[step]], -part.cap, part.cap)
+    return np.clip(premium + toward + part.spike[part.row[step]] + drawn, -part.cap, part.cap)
 
 
-def accrual(part, displacement, price, step):
+def accrual(part, displacement, price, step, drawn=0.0):
     """Dollars that a start dollar of longs pays in a step, Eq. (3): [path, asset, venue].
 
     price: log of the traded price at the end of the step [path, asset, venue]
     """
-    return rate(part, displacement, step) * part.share * np.exp(price)
+    return rate(part, displacement, step, drawn) * part.share * np.exp(price)
 
 
 def charge(part, paid, price):

@@ -12,6 +12,7 @@ from stress.config.overlay import (
     CorrelationOverlay,
     Depeg,
     DepthOverlay,
+    Drawable,
     FundingOverlay,
     HaltOverlay,
     MarginOverlay,
@@ -21,6 +22,7 @@ from stress.config.overlay import (
     Overlay,
     PriceShock,
     StaleFeed,
+    VolatilityOverlay,
 )
 from stress.errors import quoted, suggest
 
@@ -39,6 +41,7 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             continue
         path: Path = ("overlays", i)
         yield from within(draft, path, overlay)
+        yield from drawable((*path, "drawn"), overlay)
         for key in ("venues", "assets"):
             if getattr(overlay, key, None) == ():
                 yield (*path, key), "is empty", "the event would touch nothing", "Leave it out for all."
@@ -69,6 +72,20 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield path, "raises nothing", "neither `factor` nor `amount` is there", 'Try "factor: 2".'
         if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
+
+
+def drawable(path: Path, overlay: Overlay) -> Iterator[Finding]:
+    """Findings where no factor can be drawn, or it would act on the logarithm of nothing."""
+    drawn = overlay.drawn if isinstance(overlay, Drawable) else None
+    if drawn is None:
+        return
+    if isinstance(overlay, VolatilityOverlay | DepthOverlay) and overlay.multiplier == 0:
+        yield path, "has no effect", "the logarithm of a multiplier of 0 is not a number", "Try 0.01."
+    if drawn.least is not None and drawn.most is not None and drawn.least >= drawn.most:
+        yield (*path, "most"), "is not above `least`", "nothing is in between", ""
+    elif drawn.kind == "triangular" and not drawn.least <= drawn.likeliest <= drawn.most:
+        why = f"it must lie from {drawn.least:g} to {drawn.most:g}"
+        yield (*path, "likeliest"), f"{drawn.likeliest:g} is out of range", why, ""
 
 
 def outage(draft: Draft, path: Path, overlay: OutageOverlay) -> Iterator[Finding]:
