@@ -83,12 +83,13 @@ class Settlement {
         gain_of(a, v) += f.fee + f.surplus;
         quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
         transpose(amounts);
-        for (int g = 0; g < s.n_group; ++g) book(a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
+        quad* pending = pending_of(a, v);
+        for (int g = 0; g < s.n_group; ++g)
+            book(pending, a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
     }
 
     // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
-    void book(int a, int side, int g, int v, int bin, float whose, quad amount) {
-        quad* pending = pending_of(a, v);
+    void book(quad* pending, int a, int side, int g, int v, int bin, float whose, quad amount) {
         if (whose >= 0.0f) {
             const int t = (int)whose;
             const float share = whose - (float)t;

@@ -243,6 +243,13 @@ static inline void transpose(quad q[4]) {
         }
 #endif
 }
+static inline tiers join(quad low, quad high) {
+#if defined(__AVX2__)
+    return (tiers)_mm256_set_m128((__m128)high, (__m128)low);
+#else
+    return tiers{low[0], low[1], low[2], low[3], high[0], high[1], high[2], high[3]};
+#endif
+}
 static inline float quad_sum(quad x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 
 static inline float tier_sum(tiers x) {

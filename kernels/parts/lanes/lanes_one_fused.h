@@ -275,6 +275,14 @@ static inline float quad_sum(const quad& x) { return (x[0] + x[2]) + (x[1] + x[3
 static inline float tier_sum(const tiers& x) {
     return ((x[0] + x[4]) + (x[2] + x[6])) + ((x[1] + x[5]) + (x[3] + x[7]));
 }
+static inline tiers join(const quad& low, const quad& high) {
+    tiers all;
+    for (int i = 0; i < 4; ++i) {
+        all[i] = low[i];
+        all[i + 4] = high[i];
+    }
+    return all;
+}
 static inline void transpose(quad q[4]) {
     for (int i = 0; i < 4; ++i)
         for (int j = 0; j < i; ++j) {

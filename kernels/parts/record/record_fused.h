@@ -43,16 +43,20 @@ struct Record {
 
 // Move one pot's part of the step into the record; the deficits come back, for the fund to pay.
 static inline tiers book_pending(Record& r, int v, quad* pending) {
-    tiers field[4] = {};
-    for (int t = 0; t < MAX_TIER; ++t) {
-        for (int i = 0; i < 4; ++i) field[i][t] = pending[t][i];
-        pending[t] = qsplat(0.0f);
+    quad low[4], high[4];
+    for (int t = 0; t < 4; ++t) {
+        low[t] = pending[t];
+        high[t] = pending[t + 4];
+        pending[t] = pending[t + 4] = qsplat(0.0f);
     }
-    add_tiers(r.loss[MARGIN_LOST][v], field[0]);
-    add_tiers(r.loss[FEES][v], field[1]);
-    add_tiers(r.liquidated_tier[v], field[2]);
-    add_tiers(r.loss[DEFICIT][v], field[3]);
-    return field[3];
+    transpose(low);
+    transpose(high);
+    add_tiers(r.loss[MARGIN_LOST][v], join(low[0], high[0]));
+    add_tiers(r.loss[FEES][v], join(low[1], high[1]));
+    add_tiers(r.liquidated_tier[v], join(low[2], high[2]));
+    const tiers deficits = join(low[3], high[3]);
+    add_tiers(r.loss[DEFICIT][v], deficits);
+    return deficits;
 }
 
 // Writes one row in the order of kernels/outcome.py.
