@@ -114,7 +114,7 @@ class Engine : Settlement {
             market[a].rules_last = work[a].marks.based = false;
             work[a].watched_by = -1.0f;
             std::memset(work[a].marks.far, 0, sizeof work[a].marks.far);
-            work[a].marks.some_far = false;
+            work[a].marks.some_far = work[a].marks.plain = false;
             for (int side = 0; side < 2; ++side) m.bins[side] = no_bins(s.n_venue);
         }
         funds.begin();
@@ -395,8 +395,13 @@ class Engine : Settlement {
         w.resting = false;
         w.frozen = frozen;
         set_bounds(w, m, monitoring);
-        freeze_marks(x, m, shown, a, feed_error(s, n, a), stale);
-        hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
+        const float* error = feed_error(s, n, a);
+        if (w.marks.plain && x.marking.simple && !(frozen | out) && !error) {
+            m.frozen = 0;  // the mean of all sources, as in the step before
+        } else {
+            freeze_marks(x, m, shown, a, error, stale);
+            hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
+        }
         m.q = q;
         // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
         // mark can.

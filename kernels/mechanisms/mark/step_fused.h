@@ -23,6 +23,7 @@ INLINE vec weighted(vec displaced, const vec* weight, int n_venue) {
 struct Marking {
     vec weight[LANES];  // of sources in the first candidate, own price included
     bool medians;
+    bool simple;      // a mean of sources that are never too far from the others
     bool one_index;   // the second index is the first
     float narrowest;  // smallest tolerance, percent
     vec own, decay, tolerance;
@@ -44,6 +45,7 @@ static inline void make_marking(const PackedScenario& s, int a, Marking& k) {
     k.drops = there ? load_integers(s.marking_drops, a) != 0 : isplat(0);
     k.medians = any(k.median);
     k.choosy = above(splat(1e30f), k.tolerance) & ((1u << s.n_venue) - 1);
+    k.simple = !k.medians && !k.choosy;
     k.sources = isplat(0);
     k.narrowest = 100.0f * lane_min(select(LANE < s.n_venue, k.tolerance, never));
     k.one_index = true;
