@@ -372,6 +372,7 @@ class Accounts {
             record.pending[v][t] += quad{x.lost[t], fee[t], dollars[t], x.deficit[t]};
         record.gain[v][0] += tier_sum(fee + surplus);
         record.pending_venues |= 1u << v;
+        record.common_venues |= 1u << v;
         for (uint32_t rest = this->legs[k]; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
             if (!(legs.coins[a][v] > 0.0f)) continue;

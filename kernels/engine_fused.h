@@ -1065,6 +1065,7 @@ class Engine : Settlement {
             for (int t = 0; t < s.n_tier; ++t)
                 record.pending[v][t] += quad{0.0f, 0.0f, 0.0f, (deficit - paid) * whose[t]};
             record.pending_venues |= 1u << v;
+            record.common_venues |= 1u << v;
         }
         if (!some) return;
         reopen(thinned);
@@ -1157,6 +1158,7 @@ class Engine : Settlement {
             for (int t = 0; t < s.n_tier; ++t)
                 record.pending[v][t] += quad{x.lost[t], 0.0f, 0.0f, x.deficit[t]};
             record.pending_venues |= 1u << v;
+            record.common_venues |= 1u << v;
         } else {
             add_tiers(record.loss[MARGIN_LOST][v], x.lost);
             add_tiers(record.loss[DEFICIT][v], x.deficit);
@@ -1256,17 +1258,22 @@ class Engine : Settlement {
         for (uint32_t rest = record.pending_venues; rest; rest &= rest - 1) {
             const int v = __builtin_ctz(rest);
             const bool split = funds.split >> v & 1;
-            if (split) spread(v);
+            if (split && record.common_venues >> v & 1) spread(v);
             const int count = split ? s.n_asset : 1;
             tiers owed[MAX_ASSET];
             for (int p = 0; p < count; ++p)
-                owed[p] = split ? draw_fund(p, v, pots[p].pending[v], pots[p].gain[v])
-                                : draw_fund(p, v, record.pending[v], record.gain[v]);
+                if (!split)
+                    owed[p] = draw_fund(p, v, record.pending[v], record.gain[v]);
+                else if (waiting_pots[v] >> p & 1)
+                    owed[p] = draw_fund(p, v, pots[p].pending[v], pots[p].gain[v]);
+                else
+                    owed[p] = tsplat(0.0f);
+            waiting_pots[v] = 0;
             funds.clear(record, v, owed, count, minutes);
             for (int p = 0; p < count; ++p)
                 if (tier_sum(owed[p]) > 0.0f) funds.excess(record, p, v, owed[p], winners_profits());
         }
-        record.pending_venues = 0;
+        record.pending_venues = record.common_venues = 0;
     }
 
     // Deficits of a pot's part of the step that its fund does not pay.
@@ -1286,6 +1293,7 @@ class Engine : Settlement {
         }
         for (int t = 0; t < MAX_TIER; ++t) record.pending[v][t] = qsplat(0.0f);
         record.gain[v] = qsplat(0.0f);
+        waiting_pots[v] = (1u << s.n_asset) - 1;
     }
 
     // Profits of all who are in profit at the traded price of a market.

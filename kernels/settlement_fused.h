@@ -20,9 +20,14 @@ class Settlement {
     Record record;
     Funds funds;
     Rooms<Pot, MAX_POT> pots;
+    uint32_t waiting_pots[LANES] = {};  // of a venue, with anything to settle at the end of the step
 
     // Where the losses and the gains of a market wait for the end of the step.
-    quad* pending_of(int a, int v) { return funds.split >> v & 1 ? pots[a].pending[v] : record.pending[v]; }
+    quad* pending_of(int a, int v) {
+        if (!(funds.split >> v & 1)) return record.pending[v];
+        waiting_pots[v] |= 1u << a;
+        return pots[a].pending[v];
+    }
     quad& gain_of(int a, int v) { return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v]; }
     const bool crowded;  // paths differ in who of the tables is there
     Crowd crowds[MAX_ASSET];

@@ -38,6 +38,7 @@ struct Record {
     vec funding[2];  // paid by longs, and by shorts
     float vault_inventory[LANES], vault_inventory_total, vault_loss[LANES];
     float vault_end[LANES];  // what vaults hold when the run ends
+    uint32_t common_venues;  // venues where some of it belongs to no single market
     uint32_t pending_venues;
 };
 
