@@ -92,7 +92,8 @@ struct Candidates {
 INLINE Candidates candidates(const Marks& r, float fundamental, vec displaced, int n_venue) {
     const vec moving = weighted(displaced, r.weight, n_venue);
     const vec other = r.one_index ? moving : weighted(displaced, r.other, n_venue);
-    return {blended(r.first, fundamental, moving), blended(r.own, fundamental, displaced),
+    // A halted market's own price stands still, whatever its book does.
+    return {blended(r.first, fundamental, moving), blended(r.own, fundamental, r.own.scale * displaced),
             blended(r.second, fundamental, other)};
 }
 
