@@ -35,7 +35,7 @@ def parts(config: RunConfig, shape: ScenarioShape, arrays: dict[str, np.ndarray]
 
 def leverage(config: RunConfig, arrays: dict[str, np.ndarray]) -> Leverage:
     """Spreads by venue, and the factor at which all open interest of a side could be forced."""
-    spreads = [venue.leverage_uncertainty for venue in config.venues.values()]
+    spreads = [venue.leverage_uncertainty for venue in config.places.values()]
     forced, held = arrays["forced_total"][..., -1], arrays["tier_notional"].sum(axis=-1)
     return Leverage(
         common=np.array([spread.common if spread else 0.0 for spread in spreads]),
