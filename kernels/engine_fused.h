@@ -438,6 +438,7 @@ class Engine : Settlement {
     void activate(int a) {
         Work& w = work[a];
         w.active = true;
+        w.woken = false;
         w.first = 0.0f;
         w.rounds = 0;
         active[n_active++] = a;
@@ -636,7 +637,11 @@ class Engine : Settlement {
                 w.rounds += c.rounds;
                 if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
             }
-            if (!accounts.n_slot || number + 1 == MAX_PASS) break;
+            if (!accounts.n_slot) break;
+            if (number + 1 == MAX_PASS) {
+                status |= UNANSWERED;
+                break;
+            }
             if (!looked) {  // none of them has been looked at yet
                 if (s.gate && still_quiet(changed, bound)) break;
                 changed = every;
@@ -844,6 +849,7 @@ class Engine : Settlement {
         prepare(x, m, a, depth_now(x, m, a, n), m.behind, m.behind, cascade[a]);
         open_cascade(s, cascade[a]);
         activate(a);
+        work[a].woken = true;
     }
 
     // Cut the accounts' new sales where a book or an engine does not take them; true where that was so.
@@ -886,8 +892,13 @@ class Engine : Settlement {
     }
 
     void note(int a, const Asset& x, const Cascade& c) {
-        ++count[ACTIVE];
-        count[ROUNDS] += work[a].rounds;
+        // Where all orders that woke it have to wait it is calm.
+        if (work[a].woken && !above(c.flow[LONG] + c.flow[SHORT] + absolute(c.extra), 0.0f)) {
+            count[CALM] += work[a].displaced;
+        } else {
+            ++count[ACTIVE];
+            count[ROUNDS] += work[a].rounds;
+        }
         const bool sold = above(c.flow[LONG], DUST), bought = above(c.flow[SHORT], DUST);
         count[MIXED] += sold && bought;
         if (!c.converged) {
@@ -1053,17 +1064,20 @@ class Engine : Settlement {
                 vaults.look_again();
                 continue;
             }
-            const float gain = vaults.gain(v, [&price](int a, int lane) { return (float)price[a][lane]; });
-            const float deficit = 0.0f - (s.vault_capital[v] + gain);
-            if (!(deficit > DUST)) continue;
+            const auto mark_of = [&price](int a, int lane) { return (float)price[a][lane]; };
+            const float deficit = 0.0f - (s.vault_capital[v] + vaults.gain(v, mark_of));
+            // Less than a millionth of what it has traded is rounding.
+            if (!(deficit > maximum(DUST, SLACK * vaults.turnover(v, mark_of)))) continue;
             some = true;
             const float paid = s.adl_policy[v] == ADL_NONE ? 0.0f : close_vault(v, deficit, price, thinned);
+            // What rounding leaves of a deficit that winners paid whole is nothing.
+            const float rest = deficit - paid, owed = rest > SLACK * deficit ? rest : 0.0f;
             vaults.receive(v, deficit);
             const tiers whose = load_tiers(s.vault_whose + v * MAX_TIER);
             add_tiers(record.loss[DEFICIT][v], paid * whose);
             add_tiers(record.loss[ADL][v], paid * whose);
             for (int t = 0; t < s.n_tier; ++t)
-                record.pending[v][t] += quad{0.0f, 0.0f, 0.0f, (deficit - paid) * whose[t]};
+                record.pending[v][t] += quad{0.0f, 0.0f, 0.0f, owed * whose[t]};
             record.pending_venues |= 1u << v;
             record.common_venues |= 1u << v;
         }

@@ -167,6 +167,7 @@ def note(scenario, state, record, sold, depth) -> None:
         exhausted |= sales.exhausted
     state.status[exhausted] |= outcome.EXHAUSTED
     state.status[~sold.converged.all(axis=1)] |= outcome.UNCONVERGED
+    state.status[sold.unanswered] |= outcome.UNANSWERED
     record.cascades(sold.active, sold.first, selling.gross(sold), depth)
     record.backlogs(waiting)
 

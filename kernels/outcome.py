@@ -118,12 +118,17 @@ EXHAUSTED = 1
 UNCONVERGED = 2
 IDENTITY_BROKEN = 4
 NOT_FINITE = 8
+UNANSWERED = 16
 
 STATUS = {
     EXHAUSTED: ("exhausted", "forced orders ran past the end of a book and had to wait"),
     UNCONVERGED: ("unconverged", "a cascade was cut at the cap on rounds; the rest was carried on"),
     IDENTITY_BROKEN: ("identity_broken", "money did not add up: a bug, please report the path"),
     NOT_FINITE: ("not_finite", "a number was not finite: a bug, please report the path"),
+    UNANSWERED: (
+        "unanswered",
+        "accounts and cascades were cut at the cap on answers; the rest came later",
+    ),
 }
 FAILED = IDENTITY_BROKEN | NOT_FINITE
 

@@ -40,6 +40,7 @@ class Selling:
     accounts: account.Sales | None
     frozen: np.ndarray | None  # executed frozen flows, net purchases, USD [path, source, asset, venue]
     overrun: np.ndarray  # frozen flows ran past the end of a book, bool [path]
+    unanswered: np.ndarray  # accounts still sold when they were last asked, bool [path]
     taking: Taking | None = None  # of backstop vaults
 
     def executable(self, limit):
@@ -82,7 +83,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
         q.copy(), state.fundamental.copy(), np.zeros(shape), np.zeros(shape), room, limit,
         np.zeros(q.shape[:2], bool), np.zeros(q.shape[:2]), np.zeros(q.shape[:2], int),
         np.ones(q.shape[:2], bool), np.zeros(q.shape), None, None, np.zeros(len(q), bool),
-        taking,
+        np.zeros(len(q), bool), taking,
     )  # fmt: skip
     base = triggered(arrays, state, sold)
     changed = sold.active.copy()
@@ -95,7 +96,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
         changed |= (executed != 0).any(axis=(1, 3))
     for number in range(MAX_PASS):
         if part is not None:
-            new = answer(scenario, state, sold, acting, depth, watched, marks, number)
+            new = answer(scenario, state, sold, acting, depth, watched, marks, trading, number)
             sold.extra = sold.extra + new
             touched = (new != 0).any(axis=2)
             changed = touched | (changed if number == 0 else False)
@@ -104,7 +105,8 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
             at = np.nonzero(changed)
             rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0)
         if part is None or not acting.any():
-            break
+            return sold
+    sold.unanswered = acting
     return sold
 
 
@@ -127,14 +129,14 @@ def triggered(arrays, state, sold):
     return base
 
 
-def answer(scenario, state, sold, acting, depth, watched, marks, number):
+def answer(scenario, state, sold, acting, depth, watched, marks, trading, number):
     """What accounts sell at the marks at hand; returns new net purchases [path, asset, venue]."""
     arrays, part = scenario.arrays, scenario.parts.account
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
     marked = marks.price(sold.fundamental, moved)
     price = account.prices(part, marked, watched)
     if number == 0:
-        traded = sold.fundamental[..., None] + PERCENT * moved
+        traded = trading.traded(state.price, sold.fundamental[..., None] + PERCENT * moved)
         sold.accounts = account.begin(part, state, price, account.acts(part, marked, traded))
     sales = sold.accounts
     looking = acting[:, None, None]

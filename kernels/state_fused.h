@@ -53,6 +53,7 @@ struct Work {
     int rounds;
     uint32_t halted, frozen;  // markets that do not trade; marks that stand still
     bool was_displaced, displaced, active;
+    bool woken;                        // active for the orders of others alone
     bool rules_simple, rules_spread;   // `marks` hold on while these stay as they are:
     uint32_t rules_halted, rules_out;  // markets that do not trade, sources that an index may leave out
     bool resting;                      // nothing happens in it so far: only the bounds are set

@@ -68,6 +68,7 @@ SHARED = {
     "SITE_WHALE": sites.WHALE, "LATER": account.LATER, "N_COUNTER": len(outcome.COUNTERS),
     "EXHAUSTED": outcome.EXHAUSTED, "UNCONVERGED": outcome.UNCONVERGED,
     "IDENTITY_BROKEN": outcome.IDENTITY_BROKEN, "NOT_FINITE": outcome.NOT_FINITE,
+    "UNANSWERED": outcome.UNANSWERED,
 }  # fmt: skip
 
 HISTOGRAM = (

@@ -143,7 +143,7 @@ def test_failed_paths_are_left_out_and_named():
     tally.add_batch(100, made, status, np.zeros(len(COUNTERS), np.int64))
     assert (tally.n_path, tally.n_counted, tally.n_failed) == (20, 18, 2)
     assert tally.failed_path.tolist() == [103, 107]
-    assert tally.status.tolist() == [18, 0, 1, 1, 1]
+    assert tally.status.tolist() == [18, 0, 1, 1, 1, 0]
 
 
 def test_memory_does_not_grow():

@@ -15,7 +15,7 @@ import numpy as np
 from kernels.arrays import leaf
 
 MAX_SLOT = 16
-MAX_PASS = 8
+MAX_PASS = 64
 """Times that accounts and cascades answer each other within a step, at most."""
 
 LATER = 1e-3

@@ -1,7 +1,7 @@
 // Accounts, one slot of sixteen venues at a time: same statements as step_numpy.py.
 #pragma once
 
-constexpr int MAX_PASS = 8, ACCOUNT_BISECTIONS = 30;
+constexpr int MAX_PASS = 64, ACCOUNT_BISECTIONS = 30;
 constexpr float SMALLEST_WORTH = 1e-6f, LATER = 1e-3f;
 
 // Prices that accounts are held to: after a fall, and after a rise.

@@ -7,7 +7,7 @@ import numpy as np
 from kernels.mechanisms.adl import ADL_NONE
 from kernels.mechanisms.adl import step_numpy as adl
 from kernels.mechanisms.adl.take_numpy import room
-from kernels.mechanisms.cascade import DUST
+from kernels.mechanisms.cascade import DUST, SLACK
 from kernels.mechanisms.liquidation import LONG, SHORT
 
 
@@ -20,7 +20,9 @@ def settle(scenario, state, record, halted, price, drawn) -> None:
     """
     vault = state.vault
     deficit = np.maximum(-vault.equity(price), 0.0)
-    deficit[(deficit <= DUST) | halted.any(axis=1)] = 0.0
+    # Less than a millionth of what it has traded is rounding.
+    traded = vault.received + (np.abs(vault.cash) + np.abs(vault.held * price)).sum(axis=1)
+    deficit[(deficit <= np.maximum(DUST, SLACK * traded)) | halted.any(axis=1)] = 0.0
     if not deficit.any():
         return
     paid = np.zeros_like(deficit)

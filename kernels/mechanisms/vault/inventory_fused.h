@@ -78,6 +78,16 @@ class Vaults {
         return sum;
     }
 
+    // Dollars that the sums of its profit are of.
+    template <class Price> float turnover(int v, Price price) const {
+        float sum = received[v];
+        for (int a = 0; a < s.n_asset; ++a) {
+            const float paid = cash[a][v], worth = held[a][v] != 0.0f ? held[a][v] * price(a, v) : 0.0f;
+            sum += (paid < 0.0f ? -paid : paid) + (worth < 0.0f ? -worth : worth);
+        }
+        return sum;
+    }
+
     // Inventory of a venue at start prices.
     float size(int v) const {
         float sum = 0.0f;

@@ -17,7 +17,7 @@ enum Component {
     ASSESSMENTS
 };
 constexpr int N_CHANNEL = 13;  // kernels/outcome.py names them; 0: isolated positions
-constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8;
+constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8, UNANSWERED = 16;
 
 struct Record {
     // by venue and tier
