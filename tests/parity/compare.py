@@ -1,8 +1,15 @@
 """How far two engines are apart, path by path, and whether that can be explained."""
 
+import dataclasses
+from unittest import mock
+
 import numpy as np
 
+from kernels import selling_numpy
+from kernels.mechanisms.account import LATER
 from kernels.outcome import FIELDS
+from kernels.scenario import Scenario
+from tests.scenarios import simulate
 
 TOLERANCE = 1e-4
 """Of gross quantities: float32 against float64 through hundreds of steps and rounds."""
@@ -12,6 +19,15 @@ SHARE = 0.999
 
 STEEP = 0.95
 """Branching ratio beyond which a step may have two ends, and one last bit decides between them."""
+
+DISTURBANCES = 24
+"""How often the reference is run again, with other digits, for a path that engines see differently."""
+
+SEVENTH_DIGIT = 1e-6
+
+THRESHOLD = 0.01
+"""Change of the least order that accounts still send in a step: orders are small differences of large sums,
+and float32 knows the sums to seven digits."""
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
@@ -46,6 +62,50 @@ def gaps(scenario, one, other):
 def steep(one, other):
     """Paths with a step so close to its tipping point that rounding decides: bool [path]."""
     return np.maximum(one.branching_ratio[:, -1], other.branching_ratio[:, -1]) > STEEP
+
+
+def disturbed(scenario, number):
+    """The scenario with other seventh digits: of every step's price, of depths, and of what can be forced."""
+    random, arrays = np.random.default_rng(number), scenario.arrays
+
+    def factor(*shape):
+        return 1 + SEVENTH_DIGIT * random.standard_normal(shape)
+
+    _, n_side, _, n_venue, *_ = arrays.forced.shape
+    held = factor(len(arrays.depth), n_side, n_venue)
+    changed = arrays.replace(
+        shock=arrays.shock + SEVENTH_DIGIT / 10 * random.standard_normal(arrays.shock.shape),
+        depth=arrays.depth * factor(*arrays.depth.shape),
+        forced=arrays.forced * held[:, :, None, :, None, None],
+        margin=arrays.margin * held[:, :, None, :, None, None],
+        forced_total=arrays.forced_total * held[..., None],
+    )
+    parts, account = scenario.parts, scenario.parts.account
+    if account is not None:
+        forced = account.forced * factor(*account.forced.shape[:2], 1, 1)
+        parts = parts.replace(account=dataclasses.replace(account, forced=forced))
+    return Scenario(scenario.shape, changed, parts)
+
+
+def tied(scenario, seed, path, tolerance=TOLERANCE):
+    """Whether a last digit decides what happens on a path, so that engines may differ by as much.
+
+    It does where the reference, with other seventh digits (and another least order), gives what the fused
+    engine does, or moves at least half as far away from itself.
+    """
+    reference, fused = (simulate(engine, scenario, seed, first=path) for engine in ("numpy", "cpu"))
+
+    def gap(one, other):
+        return max(values[0] for values in gaps(scenario, one, other).values())
+
+    apart = gap(reference, fused)
+    for number in range(DISTURBANCES):
+        later = LATER * (1 + THRESHOLD * np.random.default_rng(number).uniform(-1, 1))
+        with mock.patch.object(selling_numpy, "LATER", later):
+            other = simulate("numpy", disturbed(scenario, number), seed, first=path)
+        if gap(other, fused) <= tolerance or gap(other, reference) >= apart / 2:
+            return True
+    return False
 
 
 def assert_same_distribution(scenario, one, other):

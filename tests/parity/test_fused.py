@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kernels.outcome import COUNTERS
-from tests.parity.compare import SHARE, STEEP, TOLERANCE, assert_same_distribution, gaps, steep
+from tests.parity.compare import SHARE, STEEP, TOLERANCE, assert_same_distribution, gaps, steep, tied
 from tests.parity.variants import REAL, VARIANTS, compiled
 from tests.scenarios import simulate
 
@@ -29,8 +29,9 @@ def away(name, count):
     scenario, reference, fused = both(name, count)
     found = gaps(scenario, reference, fused)
     beyond = np.max(list(found.values()), axis=0) > TOLERANCE
-    unexplained = np.nonzero(beyond & ~steep(reference, fused))[0]
-    assert not len(unexplained), "\n".join(
+    suspects = np.nonzero(beyond & ~steep(reference, fused))[0].tolist()
+    unexplained = [i for i in suspects if not tied(scenario, SEED, i)]
+    assert not unexplained, "\n".join(
         f"path {i} (branching ratio at most {reference.branching_ratio[i, -1]:.4f}, below {STEEP}): "
         + ", ".join(f"{k} {v[i]:.1e}" for k, v in found.items() if v[i] > TOLERANCE)
         for i in unexplained[:5]

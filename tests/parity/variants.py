@@ -341,6 +341,15 @@ VARIANTS = {
         "venues.alpha.breakers={levels: [{move: 3%, halt: 3m}, {move: 6%, halt: 5m}]}",
         "venues.beta.breakers={levels: [{move: 5%, halt: 60s}], rises: false}",
     ],
+    "breakers and medians, lenders on halted books": [
+        *MEDIANS, *each_venue("breakers={levels: [{move: 2%, halt: 3m}, {move: 5%, halt: 2m}]}"),
+        "venues.beta.mark={kind: median, basis_half_life: 2m, exclude_halted: false}",
+        "overlays=[{kind: price_shock, at: 2m, over: 10m, size: -8%}]",
+        "sellers.aave={kind: defi_loans, sold_on: {alpha: 1, beta: 2}, oracle: {alpha: 1}, reserve: $1M, "
+        "pools: {ether: {collateral: {ETH: 100%}, liquidation_threshold: 83%, bonus: 5%, "
+        "loans: [{from: 40%, to: 80%, amount: $500M}, {from: 80%, to: 82%, amount: $50M}]}}}",
+        "venues.alpha.leverage_uncertainty={own: 40%}",
+    ],
     "breakers that follow": [
         "venues.alpha.breakers={levels: [{move: 2%, halt: 2m}], reference_half_life: 10m}", *SLOW,
         *policy("queue"), *POOR,
