@@ -48,7 +48,7 @@ class Engine : Settlement {
             waiting_venues = 0;
             n_active = 0;
             now = n;
-            if (flows.responsive && n) remember_returns();
+            if (flows.watching() && n) remember_returns();
             vaults.begin_step();
             unwinding = 0;
             joint = accounts.n_slot || flows.due(n) || vaults.open;
@@ -727,7 +727,7 @@ class Engine : Settlement {
         accounts.decide(marks, prices);
     }
 
-    // Frozen flows that answer returns see those of the step before.
+    // Frozen flows that answer returns or prices see those of the step before.
     void remember_returns() {
         float index[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {

@@ -87,6 +87,11 @@ def step(
         orders = flow.orders(scenario.parts.flow, state.flow_waiting, n)
         if scenario.parts.response is not None:
             orders = orders + flow.responses(scenario.parts.response, state.flow_memory)
+        if scenario.parts.premium is not None:
+            index = (state.price * arrays.index_weight).sum(axis=-1)
+            orders, state.company_left = flow.by_premium(
+                scenario.parts.premium, orders, state.company_left, index
+            )
     state.funds.begin(n, arrays.index_weight, state.price)
     deleveraging = adl.is_on(arrays, state.funds)
 

@@ -95,6 +95,7 @@
     ACCOUNT_ARRAYS(X)               \
     FLOW_ARRAYS(X)                  \
     RESPONSE_ARRAYS(X)              \
+    PREMIUM_ARRAYS(X)               \
     FUNDING_ARRAYS(X)               \
     MARGIN_RAISE_ARRAYS(X)          \
     EVENT_ARRAYS(X)                 \

@@ -9,7 +9,7 @@ import numpy as np
 from kernels.arrays import LANES, MAX_TIER
 from kernels.mechanisms.account import MAX_SLOT
 from kernels.mechanisms.adl import ADL_NONE
-from kernels.mechanisms.flow import MAX_SOURCE
+from kernels.mechanisms.flow import MAX_COMPANY, MAX_SOURCE
 from kernels.mechanisms.overlay import MAX_EVENT
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import MAX_GROUP, NEEDED_PARTS, PARTS, Parts, Scenario, ScenarioArrays
@@ -61,6 +61,8 @@ def pack(scenario: Scenario, names: list[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"the fused engine holds {MAX_SLOT} slots of accounts")
     if parts.flow is not None and len(parts.flow.channel) > MAX_SOURCE:
         raise ValueError(f"the fused engine holds {MAX_SOURCE} sources of frozen flows")
+    if parts.premium is not None and len(parts.premium.source) > MAX_COMPANY:
+        raise ValueError(f"the fused engine holds {MAX_COMPANY} companies with a premium")
     if parts.event is not None and len(parts.event.share) > MAX_EVENT:
         raise ValueError(f"the fused engine holds {MAX_EVENT} events of drawn size")
     needed = NEEDED_PARTS.get(shape.process)

@@ -35,7 +35,7 @@ from kernels.mechanisms.clearing import Clearing
 from kernels.mechanisms.cover import Cover
 from kernels.mechanisms.exogenous import Bootstrap, Correlation, Regimes, StochasticVolatility
 from kernels.mechanisms.feed import Feed
-from kernels.mechanisms.flow import Flow, Response
+from kernels.mechanisms.flow import Flow, Premium, Response
 from kernels.mechanisms.funding import Funding
 from kernels.mechanisms.halt import Halt
 from kernels.mechanisms.leverage import Leverage
@@ -158,6 +158,7 @@ class Parts:
     account: Account | None = None
     flow: Flow | None = None
     response: Response | None = None
+    premium: Premium | None = None
     funding: Funding | None = None
     margin_raise: MarginRaise | None = None
     event: Event | None = None
@@ -185,6 +186,7 @@ PARTS = {
     "account": Account,
     "flow": Flow,
     "response": Response,
+    "premium": Premium,
     "funding": Funding,
     "margin_raise": MarginRaise,
     "event": Event,

@@ -55,6 +55,7 @@ class PathState:
     # frozen flows, where there are any
     flow_waiting: np.ndarray  # ordered in earlier steps, net purchases, USD [path, source, asset, venue]
     flow_memory: np.ndarray  # returns that sources remember [path, source, asset]
+    company_left: np.ndarray  # what companies may still sell by their premium, USD [path, company]
 
     # who of the tables is there, where paths differ in that
     crowd: Crowd | None
@@ -85,6 +86,12 @@ def remembered(scenario: Scenario, n_path: int) -> np.ndarray:
     return np.zeros((n_path, 0, 0)) if part is None else np.tile(part.start, (n_path, 1, 1))
 
 
+def for_sale(scenario: Scenario, n_path: int) -> np.ndarray:
+    """What companies may sell by their premium in all; of none where there are none."""
+    part = scenario.parts.premium
+    return np.zeros((n_path, 0)) if part is None else np.tile(part.most, (n_path, 1))
+
+
 def initial(
     scenario: Scenario, n_path: int, crowd: Crowd | None = None, drawn: Drawn | None = None
 ) -> PathState:
@@ -113,6 +120,7 @@ def initial(
         flow_waiting=np.zeros((n_path, n_source, *market[1:])),
         crowd=crowd,
         flow_memory=remembered(scenario, n_path),
+        company_left=for_sale(scenario, n_path),
         paid=np.zeros(market),
         funds=Funds(scenario, n_path),
         vault=None if scenario.parts.vault is None else Inventory(scenario.parts.vault, n_path),

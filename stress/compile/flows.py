@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kernels.mechanisms.flow import MAX_SOURCE, Flow, Response
+from kernels.mechanisms.flow import MAX_COMPANY, MAX_SOURCE, Flow, Response
+from kernels.mechanisms.flow import Premium as PremiumPart
 from kernels.outcome import CHANNELS
 from kernels.scenario import ScenarioShape
 from stress.compile.books import halving, markets
 from stress.compile.loans import sales
 from stress.compile.overlays import chosen, overlap
-from stress.config.seller import Etf, Followers, Momentum, Treasuries
+from stress.config.seller import Company, Etf, Followers, Momentum, Premium, Treasuries
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
     from stress.config.overlay import MarketMakerDefault
+
+
+MOST_RISE = 60.0
+"""Log rise of holdings beyond which nobody looks."""
 
 
 def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
@@ -28,8 +34,10 @@ def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
         wound_up = [winding_up(config, shape, default) for default in defaults]
         sources.append(("market_maker", np.sum(wound_up, axis=0)))
     calendar = calendar_sales(config, shape)
-    if calendar.any():
+    companies = with_premium(config)
+    if calendar.any() or companies:
         sources.append(("treasury", calendar))
+    treasury = len(sources) - 1
     followers = {name: s for name, s in config.sellers.items() if isinstance(s, Etf | Momentum)}
     sources += [(s.kind, np.zeros_like(calendar)) for s in followers.values()]
     if not sources:
@@ -39,6 +47,8 @@ def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
         why = f"with market makers in default and treasuries, at most {MAX_SOURCE}"
         raise config.error(("sellers", name), "is one source of orders too many", why)
     found: dict[str, Any] = {"flow": flow(sources)}
+    if companies:
+        found["premium"] = premiums(config, shape, treasury, companies)
     if followers:
         found["response"] = response(config, shape, len(sources), list(followers.values()))
     return found
@@ -56,6 +66,47 @@ def calendar_sales(config: RunConfig, shape: ScenarioShape) -> np.ndarray:
                 share = overlap(config, sale.at, sale.over) * config.run.step / sale.over
                 found -= share[:, None, None] * sale.amount * where
     return found
+
+
+def with_premium(config: RunConfig) -> list[tuple[Treasuries, Company, Premium]]:
+    """Treasury companies that go by the premium of their shares.
+
+    raises: ConfigError where there are more than the engine has room for
+    """
+    found = []
+    for name, seller in config.sellers.items():
+        for key, company in seller.companies.items() if isinstance(seller, Treasuries) else ():
+            if company.premium is None:
+                continue
+            found.append((seller, company, company.premium))
+            if len(found) > MAX_COMPANY:
+                path = ("sellers", name, "companies", key, "premium")
+                raise config.error(path, "is one too many", f"at most {MAX_COMPANY} companies have one")
+    return found
+
+
+def premiums(
+    config: RunConfig, shape: ScenarioShape, source: int, companies: list[tuple[Treasuries, Company, Premium]]
+) -> PremiumPart:
+    """The part of companies with a premium, Eqs. (5) and (6) of docs/methods/flow.md."""
+    shares, above, below, buys, sells, most = [], [], [], [], [], []
+    for seller, company, rule in companies:
+        held = sum(company.holdings.values())
+        share = {asset: amount / held for asset, amount in company.holdings.items()}
+        where = sales(config, shape, share, seller.sold_on) * config.run.step
+        shares.append([share.get(asset, 0.0) for asset in shape.assets])
+        above.append(math.inf if rule.buys is None else value_at(rule, rule.buys_above))
+        below.append(0.0 if rule.sells is None else value_at(rule, rule.sells_below))
+        buys.append((rule.buys or 0.0) * where)
+        sells.append((rule.sells or 0.0) * where)
+        most.append(min(rule.most * held, held - sum(sale.amount for sale in company.sales)))
+    columns = (np.array(column, float) for column in (shares, above, below, buys, sells, most))
+    return PremiumPart(np.full(len(companies), source, np.int32), *columns)
+
+
+def value_at(rule: Premium, mnav: float) -> float:
+    """Value of the holdings over the start at which a company's mNAV is this."""
+    return math.exp(min(math.log(mnav / rule.mnav) / (rule.elasticity - 1), MOST_RISE))
 
 
 def response(

@@ -16,6 +16,7 @@ from stress.config.base import (
     Number,
     PartShare,
     PositiveDollars,
+    PositiveNumber,
     Quantity,
     Share,
     Strict,
@@ -112,6 +113,26 @@ class Sale(Strict):
     """What is sold, at start prices, of each holding in proportion."""
 
 
+class Premium(Strict):
+    """What a company does by its mNAV: its market value, debt included, over what its coins are worth."""
+
+    mnav: PositiveNumber
+    """mNAV at the start."""
+    elasticity: PositiveNumber
+    """Percent by which its market value moves for a percent of its holdings' value; above 1, so that the
+    premium shrinks in a fall."""
+    buys: DollarRate | None = None
+    """What it buys in a time, at start prices, with new shares while mNAV is above `buys_above`."""
+    buys_above: PositiveNumber = 1.0
+    """mNAV from which on down it issues no shares."""
+    sells: DollarRate | None = None
+    """What it sells in a time, at start prices, while mNAV is below `sells_below`."""
+    sells_below: PositiveNumber = 1.0
+    """mNAV below which it sells coins, to buy its shares back or for want of other money."""
+    most: Share = 1.0
+    """Share of its holdings that it sells at most."""
+
+
 class Company(Strict):
     """One treasury company."""
 
@@ -125,6 +146,8 @@ class Company(Strict):
     """Most that it sells under the covenant in a time, at start prices; no limit by default."""
     sales: tuple[Sale, ...] = Field(default=(), max_length=32)
     """What it sells by the calendar, whatever the price."""
+    premium: Premium | None = None
+    """What it buys and sells by the premium of its shares over its holdings; nothing by default."""
 
 
 class Treasuries(Strict):

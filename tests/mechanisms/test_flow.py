@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from kernels.mechanisms.flow import Flow, Response
+from kernels.mechanisms.flow import Flow, Premium, Response
+from kernels.mechanisms.flow.step_numpy import by_premium
 from kernels.outcome import CHANNELS, EXHAUSTED
 from kernels.parts.table.table_numpy import EDGES
 from tests.mechanisms.test_account import random_scenario
@@ -11,7 +12,7 @@ from tests.parity.compare import TOLERANCE, gaps, steep
 from tests.scenarios import ENGINES, LIMIT, LONG, quiet, simulate, with_parts
 
 ONE = 1e6
-MAKER, ETF = CHANNELS.index("market_maker"), CHANNELS.index("etf")
+MAKER, ETF, TREASURY = (CHANNELS.index(name) for name in ("market_maker", "etf", "treasury"))
 
 
 def flows(scenario, schedule, channel=(MAKER,)):
@@ -177,3 +178,76 @@ def test_engines_agree_on_followers(seed):
     assert one.sold_by[:, ETF].sum() > 1e6
     worst = np.max([*gaps(scenario, one, other).values()], axis=0)
     assert (worst[~steep(one, other)] < TOLERANCE).all()
+
+
+def companies(scenario, above=np.inf, below=0.0, buys=0.0, sells=0.0, most=1e12, share=None):
+    """The scenario with companies that go by their premium, and order nothing else; all [company, ...]."""
+    shape, n = scenario.shape, np.broadcast(above, below).size
+    share = np.full((n, shape.n_asset), 1 / shape.n_asset) if share is None else np.asarray(share, float)
+    books = (n, shape.n_asset, shape.n_venue)
+    rules = (np.broadcast_to(np.asarray(x, float), n).copy() for x in (above, below))
+    orders = (np.broadcast_to(np.asarray(x, float), books).copy() for x in (buys, sells))
+    limit = np.broadcast_to(np.asarray(most, float), n).copy()
+    part = Premium(np.zeros(n, np.int32), share, *rules, *orders, limit)
+    return with_parts(flows(scenario, 0.0, (TREASURY,)), premium=part)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_premium_decides(engine):
+    """mNAV of 1.1 and elasticity 1.5: 1.05 is at 0.9112, 1 at 0.8264. Prices of 1, .95, .90, .80, .80 and .85
+    are seen a step late: 7 are bought in three steps, none in the fourth, 10 sold in the next two."""
+    prices = np.array([1, 0.95, 0.90, 0.80, 0.80, 0.85])
+    market = quiet(n_step=6, depth=1e15, shock=np.diff(np.log(prices), prepend=0.0)[:, None])
+    at = {"above": [(1.05 / 1.1) ** 2], "below": [(1 / 1.1) ** 2]}
+    assert (at["above"][0], at["below"][0]) == pytest.approx((0.9112, 0.8264), abs=1e-4)
+    found = simulate(engine, companies(market, **at, buys=7 * ONE, sells=10 * ONE))
+    wanted = 7 * (1 + 0.95 + 0.90) + 10 * (0.80 + 0.85)
+    assert found.sold_by[0, TREASURY] == pytest.approx(wanted * ONE, rel=1e-5)
+    # With no more than 14 to sell: 10, then 4.
+    found = simulate(engine, companies(market, **at, sells=10 * ONE, most=14 * ONE))
+    assert found.sold_by[0, TREASURY] == pytest.approx((10 * 0.80 + 4 * 0.85) * ONE, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_selling_below_moves_the_price_and_buying_holds_it(engine):
+    """10 a step on a linear book of 100 a percent, three steps: 0.3% down; buyers who stop leave no mark."""
+    market = quiet(n_step=3, depth=100 * ONE)
+    found = simulate(engine, companies(market, below=[2.0], sells=10 * ONE))
+    assert found.fall[0, 0, 0] == pytest.approx(1 - np.exp(-0.003), rel=1e-5)
+    assert simulate(engine, companies(market, above=[0.5], buys=10 * ONE)).fall[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_companies_do_is_monotone_in_prices(seed):
+    """Lower prices: never more bought, never less sold; and never more sold than there is."""
+    rng = np.random.default_rng(seed)
+    scenario = companies(
+        quiet(n_asset=2, n_venue=2), rng.uniform(0.9, 1.2, 3), rng.uniform(0.6, 0.9, 3),
+        rng.random((3, 2, 2)), rng.random((3, 2, 2)), 4 * rng.random(3), rng.dirichlet([1, 1], 3),
+    )  # fmt: skip
+    part, high = scenario.parts.premium, rng.normal(0, 0.2, (50, 2))
+    low = high - 0.3 * rng.random((50, 2))
+    none, left = np.zeros((50, 1, 2, 2)), np.tile(part.most, (50, 1))
+    (one, after), (other, later) = (by_premium(part, none, left, index) for index in (high, low))
+    assert (other <= one + 1e-12).all()
+    assert (later <= after).all()
+    assert (later >= 0).all()
+    sold = (left - later)[:, :, None, None] * (part.sells / part.sells.sum(axis=(1, 2), keepdims=True))
+    value = np.exp(low) @ part.share.T
+    bought = (value > part.above)[:, :, None, None] * part.buys
+    assert other[:, 0] == pytest.approx((bought - sold).sum(axis=1))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_engines_agree_on_companies(seed):
+    rng = np.random.default_rng(seed)
+    scenario = companies(
+        random_scenario(seed), rng.uniform(0.97, 1.03, 3), rng.uniform(0.9, 0.99, 3),
+        rng.uniform(0, 1e6, (3, 3, 2)), rng.uniform(0, 2e7, (3, 3, 2)), rng.uniform(1e7, 1e9, 3),
+        rng.dirichlet([1, 1, 1], 3),
+    )  # fmt: skip
+    one, other = (simulate(engine, scenario, count=20) for engine in ENGINES)
+    assert one.sold_by[:, TREASURY].max() > ONE
+    worst = np.max([*gaps(scenario, one, other).values()], axis=0)
+    assert (worst[~steep(one, other)] < TOLERANCE).all()
+    assert worst.max() < 10 * TOLERANCE

@@ -270,6 +270,15 @@ VARIANTS = {
         "sellers.dats={kind: treasuries, sold_on: {alpha: 1}, companies: {"
         "one: {holdings: {BTC: $2B, ETH: $1B}, sales: [{at: 2m, over: 5m, amount: $20M}]}}}",
     ],
+    "treasuries by their premium": [
+        "sellers.dats={kind: treasuries, sold_on: {beta: 1, alpha: 1}, companies: {"
+        "one: {holdings: {BTC: $2B, ETH: $1B}, premium: {mnav: 1.02, elasticity: 1.7, buys: $2M/m, "
+        "sells: $20M/m, sells_below: 0.99, most: 4%}, sales: [{at: 2m, over: 5m, amount: $20M}]}, "
+        "two: {holdings: {ETH: $200M}, premium: {mnav: 1.1, elasticity: 3, buys: $500k/m, "
+        "buys_above: 1.05}}, "
+        "three: {holdings: {BTC: $500M}, premium: {mnav: 0.9, elasticity: 1.2, sells: $3M/m, "
+        "sells_below: 0.895}}}}",
+    ],
     # dynamics
     "gbm": ["dynamics={kind: gbm, drift: {BTC: 500%, ETH: -500%}}"],
     "student_t by steps": ["dynamics={kind: student_t, degrees_of_freedom: 3, mixing: step}"],

@@ -10,6 +10,7 @@ from kernels.parts.table.table_numpy import EDGES
 from stress.compile import compile_config
 from stress.compile.exits import adjusted
 from stress.config import load, loads
+from stress.errors import ConfigError
 from tests.scenarios import ENGINES, simulate
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -275,3 +276,37 @@ def test_november_sells_by_all_who_are_in_it():
     for channel in ("isolated", "cross_margin", "defi_loan", "cefi_loan", "etf"):
         assert np.median(found.sold_by[:, CHANNELS.index(channel)]) > 1e7
     assert 0.05 < np.median(found.index_fall[:, 0]) < 0.2
+
+
+def test_companies_go_by_their_mnav(root):
+    """mNAV of 1.1 with an elasticity of 1.5 is 1 where holdings are worth 0.8264 of the start; a tenth of $3B
+    is for sale, less where the calendar takes more than the rest."""
+    premium = "premium: {mnav: 1.1, elasticity: 1.5, buys: $3M/m, buys_above: 1.05, sells: $6M/m, most: 10%}"
+    one = f"one: {{holdings: {{BTC: $2B, ETH: $1B}}, {premium}}}"
+    two = (
+        "two: {holdings: {ETH: $200M}, sales: [{at: 2m, over: 5m, amount: $150M}], "
+        "premium: {mnav: 0.9, elasticity: 2, sells: $1M/m}}"
+    )
+    sellers = (
+        f"sellers.dats={{kind: treasuries, sold_on: {{alpha: 1, beta: 3}}, companies: {{{one}, {two}}}}}"
+    )
+    parts = compile_config(load(root / "tests/configs/small.yaml", [sellers])).parts
+    part = parts.premium
+    assert part.above == pytest.approx([(1.05 / 1.1) ** 2, np.inf])
+    assert part.below == pytest.approx([(1 / 1.1) ** 2, 1 / 0.9])
+    assert part.share == pytest.approx(np.array([[2 / 3, 1 / 3], [0, 1]]))
+    assert part.buys[0] == pytest.approx(np.array([[0.5e6, 1.5e6], [0.25e6, 0.75e6]]))
+    assert part.sells[1] == pytest.approx(np.array([[0, 0], [0.25e6, 0.75e6]]))
+    assert part.most == pytest.approx([0.3e9, 50e6])
+    assert parts.flow.channel[part.source].tolist() == [CHANNELS.index("treasury")] * 2
+
+
+def test_companies_with_a_premium_are_few(root):
+    one = "c{}: {{holdings: {{BTC: $1B}}, premium: {{mnav: 1, elasticity: 2, sells: $1M/m}}}}"
+    sellers = [
+        f"sellers.s{i}={{kind: treasuries, sold_on: {{alpha: 1}}, companies: {{"
+        + ", ".join(one.format(j) for j in range(6)) + "}}"
+        for i in range(3)
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match=r"s2\.companies\.c4\.premium: is one too many"):
+        compile_config(load(root / "tests/configs/small.yaml", sellers))

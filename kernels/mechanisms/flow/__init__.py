@@ -1,8 +1,9 @@
 """Frozen flows: orders of a step that were decided before it. docs/methods/flow.md.
 
 A market maker's book that is wound up, treasuries by the calendar: whoever sends orders whatever the price
-does within the step; and redemptions and momentum, which answer the returns of the steps before it. Where
-books do not take all of it, the rest waits for the next step.
+does within the step; redemptions and momentum, which answer the returns of the steps before it; and companies
+that buy or sell by the premium of their shares. Where books do not take all of it, the rest waits for the
+next step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from kernels.arrays import leaf
 
 MAX_SOURCE = 8
+MAX_COMPANY = 16
 
 
 @dataclass(frozen=True)
@@ -34,3 +36,16 @@ class Response:
     lowest: np.ndarray = leaf("source asset", "1", "remembered returns below this are answered like it")
     highest: np.ndarray = leaf("source asset", "1", "remembered returns above this are answered like it")
     rate: np.ndarray = leaf("source asset venue", "USD", "net purchases in a step per remembered return")
+
+
+@dataclass(frozen=True)
+class Premium:
+    """What treasury companies order besides, by their mNAV, market value over holdings."""
+
+    source: np.ndarray = leaf("company", "1", "source of `Flow` that its orders are sent by", np.int32)
+    share: np.ndarray = leaf("company asset", "1", "what its holdings are made of, by value at the start")
+    above: np.ndarray = leaf("company", "1", "value of its holdings over the start beyond which it buys")
+    below: np.ndarray = leaf("company", "1", "value of its holdings over the start under which it sells")
+    buys: np.ndarray = leaf("company asset venue", "USD", "what it buys in a step, start dollars")
+    sells: np.ndarray = leaf("company asset venue", "USD", "what it sells in a step, start dollars")
+    most: np.ndarray = leaf("company", "USD", "what it sells in all, start dollars")

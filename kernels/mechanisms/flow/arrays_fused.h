@@ -12,3 +12,12 @@
     X(float, response_lowest)  \
     X(float, response_highest) \
     X(float, response_rate)
+
+#define PREMIUM_ARRAYS(X)      \
+    X(int32_t, premium_source) \
+    X(float, premium_share)    \
+    X(float, premium_above)    \
+    X(float, premium_below)    \
+    X(float, premium_buys)     \
+    X(float, premium_sells)    \
+    X(float, premium_most)

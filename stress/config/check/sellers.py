@@ -114,6 +114,7 @@ def treasuries(draft: Draft, seller: Treasuries, path: Path) -> Iterator[Finding
         yield from undefined((*at, "holdings"), company.holdings, draft.assets, "asset")
         yield from sellable(draft, seller.sold_on, company.holdings, (*path, "sold_on"))
         yield from calendar(draft, company, at)
+        yield from premium(company, (*at, "premium"))
         if (company.debt is None) != (company.covenant is None):
             missing, given = ("debt", "covenant") if company.debt is None else ("covenant", "debt")
             yield (*at, missing), "is missing", f"`{given}` says nothing without it", ""
@@ -124,6 +125,21 @@ def treasuries(draft: Draft, seller: Treasuries, path: Path) -> Iterator[Finding
             shown = f"{value * 100:.4g}% of its holdings"
             why = f"`covenant` is {units.SHARE.format(company.covenant)}, so it would sell at the start"
             yield (*at, "debt"), f"is {shown}", why, ""
+
+
+def premium(company: Company, path: Path) -> Iterator[Finding]:
+    """A premium that shrinks in a fall, and by which the company does something, one thing at a time."""
+    rule = company.premium
+    if rule is None:
+        return
+    if rule.elasticity <= 1:
+        why = "only a market value that falls faster than the holdings loses its premium"
+        yield (*path, "elasticity"), f"is {rule.elasticity:g}, not above 1", why, ""
+    if rule.buys is None and rule.sells is None:
+        yield path, "does nothing", "the company neither buys nor sells by it", "Add `buys` or `sells`."
+    if rule.buys is not None and rule.sells is not None and rule.sells_below > rule.buys_above:
+        why = f"between {rule.buys_above:g} and {rule.sells_below:g} it would buy and sell"
+        yield (*path, "sells_below"), "is above `buys_above`", why, ""
 
 
 def calendar(draft: Draft, company: Company, path: Path) -> Iterator[Finding]:
