@@ -338,7 +338,7 @@ class Engine : Settlement {
     void hold_marks(Market& m, Work& w, uint32_t frozen, vec before) {
         if (frozen) {
             if (frozen & ~m.frozen) {
-                const vec now = mark(w.marks, m.last, before, s.n_venue);
+                const vec now = mark(w.marks, m.last, before);
                 m.held = select(lanes_of(m.frozen), m.held, now);
             }
             w.marks.frozen = lanes_of(frozen);
@@ -410,7 +410,7 @@ class Engine : Settlement {
             calm(x, m, a);
             return;
         }
-        const vec marked = mark(w.marks, m.fundamental, start, s.n_venue);
+        const vec marked = mark(w.marks, m.fundamental, start);
         const ivec alive = frozen ? x.listed & ~lanes_of(frozen) : x.listed;
         const vec fall = select(alive, offset(w, m, LONG) - marked, zero);
         const vec rise = select(alive, offset(w, m, SHORT) + marked, zero);
@@ -456,7 +456,7 @@ class Engine : Settlement {
         const vec last = w.was_displaced ? m.price : splat(m.last);
         m.memory = remember(x.withdrawal, m.memory, w.price - last);
         if (!w.marks.plain && w.marks.medians) {
-            m.basis = remember_basis(x.marking, w.marks, m.basis, m.fundamental, w.price, s.n_venue);
+            m.basis = remember_basis(x.marking, w.marks, m.basis, m.fundamental, w.price);
             m.restless = above(absolute(m.basis), 0.0f) != 0;
         }
         m.price = w.price;
@@ -509,7 +509,7 @@ class Engine : Settlement {
     void take_over_below(int a, Cascade& c) {
         const Market& m = market[a];
         const Work& w = work[a];
-        const vec zero = splat(0.0f), marked = mark(w.marks, m.fundamental, w.start, s.n_venue);
+        const vec zero = splat(0.0f), marked = mark(w.marks, m.fundamental, w.start);
         Taking& t = c.taking;
         for (int side = 0; side < 2; ++side) {
             const vec gap = load(s.vault_gap, a * 2 + side);
@@ -721,7 +721,7 @@ class Engine : Settlement {
         vec marks[MAX_ASSET], prices[MAX_ASSET];
         for (int a = 0; a < s.n_asset; ++a) {
             rouse(a);
-            marks[a] = mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue);
+            marks[a] = mark(work[a].marks, market[a].fundamental, work[a].start);
             prices[a] = work[a].price;
         }
         accounts.decide(marks, prices);
@@ -798,8 +798,8 @@ class Engine : Settlement {
             const Work& w = work[a];
             const Cascade& c = cascade[a];
             const bool moved = w.active && !opening;
-            const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q), s.n_venue)
-                                     : mark(w.marks, market[a].fundamental, w.start, s.n_venue);
+            const vec marked = moved ? mark(w.marks, c.fundamental, displacement(x.book, c.q))
+                                     : mark(w.marks, market[a].fundamental, w.start);
             show(a, exponential(marked));
         }
         accounts.look(changed);
@@ -1014,7 +1014,7 @@ class Engine : Settlement {
         for (int a = 0; a < s.n_asset; ++a) {
             rouse(a);
             const Work& w = work[a];
-            const vec marked = mark(w.marks, market[a].fundamental, w.start, s.n_venue);
+            const vec marked = mark(w.marks, market[a].fundamental, w.start);
             price[a] = exponential(marked);
             show(a, price[a]);
         }
@@ -1054,7 +1054,7 @@ class Engine : Settlement {
         for (uint32_t rest = vaults.holding; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
             rouse(a);
-            price[a] = exponential(mark(work[a].marks, market[a].fundamental, work[a].start, s.n_venue));
+            price[a] = exponential(mark(work[a].marks, market[a].fundamental, work[a].start));
         }
         uint32_t thinned = 0, halted = 0;
         bool some = false;

@@ -80,8 +80,8 @@ INLINE void move(Cascade& c, vec net) {
     c.fundamental = fma(c.permanent, lane_sum(net), c.start_fundamental);
 }
 
-INLINE vec marked_at(const PackedScenario& s, const Cascade& c, vec displaced, Candidates* seen = nullptr) {
-    return mark(*c.marks, c.fundamental, displaced, s.n_venue, seen);
+INLINE vec marked_at(const Cascade& c, vec displaced, Candidates* seen = nullptr) {
+    return mark(*c.marks, c.fundamental, displaced, seen);
 }
 
 // Distances of one side at marks, and its frontiers after them.
@@ -98,7 +98,7 @@ INLINE vec reached_by(const Cascade& c, int side, vec marked) {
 static inline void reopen_cascade(const PackedScenario& s, Cascade& c) {
     const vec zero = splat(0.0f);
     move(c, c.extra + (c.taking.booked(SHORT, c.flow[SHORT]) - c.taking.booked(LONG, c.flow[LONG])));
-    const vec marked = marked_at(s, c, displacement(*c.book, c.q));
+    const vec marked = marked_at(c, displacement(*c.book, c.q));
     c.converged = c.jumped = false;
     c.reopened = true;
     c.rounds = 0;
@@ -126,8 +126,7 @@ INLINE vec least_displacement(const Cascade& c, vec displaced, vec far, float si
 }
 
 // Go on along the flow of the next round, as far as bounds allow, Eqs. (5)-(7). False where that is nowhere.
-INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, vec marked,
-                 const Candidates& here) {
+INLINE bool jump(Cascade& c, int side, vec displaced, vec marked, const Candidates& here) {
     const float sign = side == LONG ? -1.0f : 1.0f;
     const vec zero = splat(0.0f), one = splat(1.0f);
     const vec next = maximum(minimum(c.wanted[side], c.limit[side]) - c.flow[side], zero);
@@ -140,7 +139,7 @@ INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, v
     const vec q = fma(net, c.inverse_depth, c.start_q);
     const vec moved = least_displacement(c, displaced, q, sign);
     Candidates there;
-    const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, s.n_venue, &there));
+    const vec reached = reached_by(c, side, mark(*c.marks, fundamental, moved, &there));
     // Marks short of a frontier come up to it only on the way: it is taken to stay.
     const vec frontier = c.frontier[side];
     const bool whales = c.crowd && c.crowd->some[side];
@@ -169,7 +168,7 @@ INLINE bool jump(const PackedScenario& s, Cascade& c, int side, vec displaced, v
 
 // Who waits is measured at the last marks: what cannot execute is no reason to look away.
 static inline void see_who_waits(const PackedScenario& s, Cascade& c) {
-    const vec marked = marked_at(s, c, displacement(*c.book, c.q));
+    const vec marked = marked_at(c, displacement(*c.book, c.q));
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         const ivec waits = c.wanted[side] > c.flow[side];
@@ -222,7 +221,7 @@ INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     c.jumped = false;
     const vec displaced = displacement(*c.book, c.q);
     Candidates here;
-    const vec marked = marked_at(s, c, displaced, &here);
+    const vec marked = marked_at(c, displaced, &here);
     for (int side = 0; side < 2; ++side) {
         if (!c.live[side]) continue;
         c.frontier[side] = reached_by(c, side, marked);
@@ -231,7 +230,7 @@ INLINE bool next_round(const PackedScenario& s, Cascade& c) {
     }
     if (free) {
         const bool sells = above(c.flow[LONG], DUST), buys = above(c.flow[SHORT], DUST);
-        if (sells != buys) c.jumped = jump(s, c, sells ? LONG : SHORT, displaced, marked, here);
+        if (sells != buys) c.jumped = jump(c, sells ? LONG : SHORT, displaced, marked, here);
     }
     return true;
 }

@@ -2,26 +2,27 @@
 #pragma once
 
 // Four source venues' share in the marks of all.
-template <int FIRST> static inline vec mark_of_four(vec displaced, const vec* weight, int n_venue) {
+template <int FIRST> static inline vec mark_of_four(vec displaced, const vec* weight, int n_source) {
     vec sum = weight[FIRST] * lane<FIRST>(displaced);
-    if (n_venue > FIRST + 1) sum = fma(weight[FIRST + 1], lane<FIRST + 1>(displaced), sum);
-    if (n_venue > FIRST + 2) sum = fma(weight[FIRST + 2], lane<FIRST + 2>(displaced), sum);
-    if (n_venue > FIRST + 3) sum = fma(weight[FIRST + 3], lane<FIRST + 3>(displaced), sum);
+    if (n_source > FIRST + 1) sum = fma(weight[FIRST + 1], lane<FIRST + 1>(displaced), sum);
+    if (n_source > FIRST + 2) sum = fma(weight[FIRST + 2], lane<FIRST + 2>(displaced), sum);
+    if (n_source > FIRST + 3) sum = fma(weight[FIRST + 3], lane<FIRST + 3>(displaced), sum);
     return sum;
 }
 
 // `weight` holds one vector per source venue: its weight in every venue's mean.
-INLINE vec weighted(vec displaced, const vec* weight, int n_venue) {
-    vec sum = mark_of_four<0>(displaced, weight, n_venue);
-    if (n_venue > 4) sum += mark_of_four<4>(displaced, weight, n_venue);
-    if (n_venue > 8) sum += mark_of_four<8>(displaced, weight, n_venue);
-    if (n_venue > 12) sum += mark_of_four<12>(displaced, weight, n_venue);
+INLINE vec weighted(vec displaced, const vec* weight, int n_source) {
+    vec sum = mark_of_four<0>(displaced, weight, n_source);
+    if (n_source > 4) sum += mark_of_four<4>(displaced, weight, n_source);
+    if (n_source > 8) sum += mark_of_four<8>(displaced, weight, n_source);
+    if (n_source > 12) sum += mark_of_four<12>(displaced, weight, n_source);
     return sum;
 }
 
 // Rules of one asset's marks, made once per engine.
 struct Marking {
     vec weight[LANES];  // of sources in the first candidate, own price included
+    int n_source;       // sources of any mark, up to the last
     bool medians;
     bool simple;      // a mean of sources that are never too far from the others
     bool one_index;   // the second index is the first
@@ -49,10 +50,12 @@ static inline void make_marking(const PackedScenario& s, int a, Marking& k) {
     k.sources = isplat(0);
     k.narrowest = 100.0f * lane_min(select(LANE < s.n_venue, k.tolerance, never));
     k.one_index = true;
+    k.n_source = 1;
     for (int u = 0; u < s.n_venue; ++u) {
         k.index[u] = there ? load(s.marking_index, first + u) : k.weight[u];
         k.second[u] = there ? load(s.marking_second, first + u) : k.weight[u];
         const vec weight = maximum(k.index[u], k.second[u]);
+        if (above(maximum(k.weight[u], weight), 0.0f)) k.n_source = u + 1;
         if (above(select(k.tolerance < 1e30f, weight, zero), 0.0f)) k.sources[u] = -1;
         k.one_index = k.one_index && !any(k.median & (k.index[u] != k.second[u]));
     }
@@ -73,6 +76,7 @@ struct Marks {
     bool based;    // `base` holds what this step's rules start from
     bool medians;  // some venue's is the median of three
     bool one_index;
+    int n_source;
     const vec *weight, *other;
     Blend first, own, second;
     Blend base[3];           // the same before errors and the basis
@@ -89,24 +93,24 @@ struct Candidates {
     vec first, own, second;
 };
 
-INLINE Candidates candidates(const Marks& r, float fundamental, vec displaced, int n_venue) {
-    const vec moving = weighted(displaced, r.weight, n_venue);
-    const vec other = r.one_index ? moving : weighted(displaced, r.other, n_venue);
+INLINE Candidates candidates(const Marks& r, float fundamental, vec displaced) {
+    const vec moving = weighted(displaced, r.weight, r.n_source);
+    const vec other = r.one_index ? moving : weighted(displaced, r.other, r.n_source);
     // A halted market's own price stands still, whatever its book does.
     return {blended(r.first, fundamental, moving), blended(r.own, fundamental, r.own.scale * displaced),
             blended(r.second, fundamental, other)};
 }
 
 // `seen`: takes the candidates where there are medians.
-INLINE vec mark(const Marks& r, float fundamental, vec displaced, int n_venue, Candidates* seen = nullptr) {
-    if (r.plain) return fma(splat(PERCENT), weighted(displaced, r.weight, n_venue), splat(fundamental));
+INLINE vec mark(const Marks& r, float fundamental, vec displaced, Candidates* seen = nullptr) {
+    if (r.plain) return fma(splat(PERCENT), weighted(displaced, r.weight, r.n_source), splat(fundamental));
     vec price;
     if (r.medians) {
-        const Candidates c = candidates(r, fundamental, displaced, n_venue);
+        const Candidates c = candidates(r, fundamental, displaced);
         if (seen) *seen = c;
         price = select(r.median, middle(c.first, c.own, c.second), c.first);
     } else {
-        price = blended(r.first, fundamental, weighted(displaced, r.weight, n_venue));
+        price = blended(r.first, fundamental, weighted(displaced, r.weight, r.n_source));
     }
     return select(r.frozen, r.held, price);
 }
@@ -254,6 +258,7 @@ static inline void freeze_unusual(const Marking& k, vec basis, vec last, uint32_
 INLINE void freeze(const Marking& k, vec basis, vec last, uint32_t halted, uint32_t out, const float* error,
                    int stride, bool special, bool spread, bool same, int n_venue, Marks& r) {
     r.weight = k.weight;
+    r.n_source = k.n_source;
     r.plain = true;
     r.based = r.based && same;
     const bool unusual = halted || (out && any(k.drops)) || spread;
@@ -262,10 +267,9 @@ INLINE void freeze(const Marking& k, vec basis, vec last, uint32_t halted, uint3
 }
 
 // Average basis after a step. price: log, at its end.
-static inline vec remember_basis(const Marking& k, const Marks& r, vec basis, float fundamental, vec price,
-                                 int n_venue) {
+static inline vec remember_basis(const Marking& k, const Marks& r, vec basis, float fundamental, vec price) {
     const vec displaced = (price - fundamental) * 100.0f;
-    const vec index = fma(splat(PERCENT), weighted(displaced, r.weight, n_venue),
+    const vec index = fma(splat(PERCENT), weighted(displaced, r.weight, r.n_source),
                           fma(r.first.scale, splat(fundamental), r.first.still));
     const vec gap = (price - index) * 100.0f;
     const vec now = fma(k.decay, basis, (1.0f - k.decay) * gap);
