@@ -2,8 +2,9 @@
 
     python benchmarks/gpu.py [--paths N] [--check-paths N] [CONFIG ...]
 
-Every config in `configs/`, or those named, runs on both engines and must agree in every bit of every row; twenty
-repeats of one run must have one digest. Only then is anything timed. Writes benchmarks/results/gpu-<name>-<time>.json.
+Every config in `configs/`, or those named, runs on both engines and must agree in every bit of every
+row; twenty repeats of one run must have one digest. Only then is anything timed. Writes
+benchmarks/results/gpu-<name>-<time>.json.
 Exit code 1 where bits differ, 3 where there is no GPU.
 """
 

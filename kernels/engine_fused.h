@@ -483,7 +483,7 @@ class Engine : Settlement {
         c.tolerance = TOLERANCE * depths;
         c.live[LONG] = longs;
         c.live[SHORT] = shorts;
-        c.survival = &m.survival[0][0];
+        c.survival = m.survival;
         c.bins = m.bins;
         c.crowd = crowded ? &crowds[a] : nullptr;
         for (int side = 0; side < 2; ++side) {
@@ -1291,7 +1291,7 @@ class Engine : Settlement {
     }
 
     // Deficits of a pot's part of the step that its fund does not pay.
-    tiers draw_fund(int p, int v, quad* pending, quad& gain) {
+    tiers draw_fund(int p, int v, Pending pending, ByVenue<quad>::Entry gain) {
         const tiers deficits = book_pending(record, v, pending);
         const tiers rest = funds.draw(record, p, v, deficits, quad_sum(gain));
         gain = qsplat(0.0f);
@@ -1302,8 +1302,8 @@ class Engine : Settlement {
     void spread(int v) {
         for (int p = 0; p < s.n_asset; ++p) {
             const float share = funds.share(p, v);
-            for (int t = 0; t < s.n_tier; ++t) pots[p].pending[v][t] += share * record.pending[v][t];
-            pots[p].gain[v] += share * record.gain[v];
+            for (int t = 0; t < s.n_tier; ++t) pots[p].pending[v][t] += share * (quad)record.pending[v][t];
+            pots[p].gain[v] += share * (quad)record.gain[v];
         }
         for (int t = 0; t < MAX_TIER; ++t) record.pending[v][t] = qsplat(0.0f);
         record.gain[v] = qsplat(0.0f);

@@ -12,8 +12,8 @@ class Settlement {
 
     // What the markets of one asset leave to funds of their own in a step.
     struct Pot {
-        quad pending[LANES][MAX_TIER + 1];
-        quad gain[LANES];
+        RowByVenue<quad, MAX_TIER + 1> pending;
+        ByVenue<quad> gain;
     };
 
     const PackedScenario& s;
@@ -23,12 +23,14 @@ class Settlement {
     uint32_t waiting_pots[LANES] = {};  // of a venue, with anything to settle at the end of the step
 
     // Where the losses and the gains of a market wait for the end of the step.
-    quad* pending_of(int a, int v) {
+    Pending pending_of(int a, int v) {
         if (!(funds.split >> v & 1)) return record.pending[v];
         waiting_pots[v] |= 1u << a;
         return pots[a].pending[v];
     }
-    quad& gain_of(int a, int v) { return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v]; }
+    ByVenue<quad>::Entry gain_of(int a, int v) {
+        return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v];
+    }
     const bool crowded;  // paths differ in who of the tables is there
     Crowd crowds[MAX_ASSET];
 
@@ -88,13 +90,13 @@ class Settlement {
         gain_of(a, v) += f.fee + f.surplus;
         quad amounts[MAX_GROUP] = {r.lost, f.fee, r.notional * price, r.deficit};
         transpose(amounts);
-        quad* pending = pending_of(a, v);
+        const Pending pending = pending_of(a, v);
         for (int g = 0; g < s.n_group; ++g)
             book(pending, a, side, g, v, bin, line[3 * MAX_GROUP + g], amounts[g]);
     }
 
     // Add a part of a slice to the tiers whose it is, see `slices` in kernels/fused.h.
-    void book(quad* pending, int a, int side, int g, int v, int bin, float whose, quad amount) {
+    void book(Pending pending, int a, int side, int g, int v, int bin, float whose, quad amount) {
         if (whose >= 0.0f) {
             const int t = (int)whose;
             const float share = whose - (float)t;

@@ -36,7 +36,7 @@ struct Market {
     Breakers breakers;
     vec held;  // marks that stand still
     Bins bins[2];
-    tiers survival[2][LANES];
+    ByVenue<tiers> survival[2];
 };
 
 // More than rounding can move a mean of log prices; what a gate skips must lie this far from mattering.

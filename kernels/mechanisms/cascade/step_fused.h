@@ -17,13 +17,13 @@ struct Cascade {
     vec extra;      // net purchases of others in this step
     vec start_q, depth, inverse_depth, tolerance;
     vec base[2], limit[2];
-    vec most[2];            // `limit` of books and engines, before others took their part
-    Taking taking;          // of backstop vaults
-    bool live[2];           // sides with anything to execute
-    uint32_t thinned[2];    // lanes whose tiers auto-deleveraging has thinned
-    const tiers* survival;  // [side][lane]
-    Bins* bins;             // [side]
-    const Crowd* crowd;     // null where all are as in the tables
+    vec most[2];                     // `limit` of books and engines, before others took their part
+    Taking taking;                   // of backstop vaults
+    bool live[2];                    // sides with anything to execute
+    uint32_t thinned[2];             // lanes whose tiers auto-deleveraging has thinned
+    const ByVenue<tiers>* survival;  // [side]
+    Bins* bins;                      // [side]
+    const Crowd* crowd;              // null where all are as in the tables
     const Book* book;
     const Marks* marks;
 
@@ -45,7 +45,7 @@ INLINE vec forced_up_to(const PackedScenario& s, const Cascade& c, int side, vec
         const int lane = __builtin_ctz(m);
         const float reached = frontier[lane];
         const float factor = scale ? (float)(*scale)[lane] : 1.0f;
-        const tiers alive = factor * c.survival[side * LANES + lane];
+        const tiers alive = factor * c.survival[side][lane];
         total[lane] = forced_thinned(s, c.asset, side, lane, &reached, 0, alive);
     }
     if (c.crowd && c.crowd->some[side]) total = total + c.crowd->lump(side, frontier);

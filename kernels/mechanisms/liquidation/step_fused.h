@@ -18,8 +18,6 @@ struct Amounts {
     tiers forced, margin;
 };
 
-static inline void add_tiers(float* p, tiers t) { store_tiers(p, load_tiers(p) + t); }
-
 // One maintenance class of one market and side.
 struct Group {
     const float* rows;

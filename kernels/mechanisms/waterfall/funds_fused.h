@@ -16,7 +16,7 @@ class Funds {
     uint32_t together;  // venues where any fund with a share has it on, for who belongs to no market
     float cash[MAX_ASSET][LANES], coins[MAX_ASSET][LANES], worth[MAX_ASSET][LANES];
     float coin_price[LANES], from_coins[LANES];  // relative to the start; dollars that coins were sold for
-    float owed[MAX_ASSET][LANES][MAX_TIER];
+    ByVenue<tiers> owed[MAX_ASSET];
     Layers layers;  // of central clearing
 
     explicit Funds(const PackedScenario& scenario)
@@ -79,11 +79,10 @@ class Funds {
 
     // Claims paid by deleveraged winners, at most their profit.
     tiers collect(int a, int v, float most) {
-        float* left = owed[pot(a, v)][v];
-        const tiers claim = load_tiers(left);
+        const tiers claim = owed[pot(a, v)][v];
         const float total = tier_sum(claim);
         const tiers paid = (minimum(total, most) / (total > 0.0f ? total : 1.0f)) * claim;
-        store_tiers(left, claim - paid);
+        owed[pot(a, v)][v] = claim - paid;
         changed[pot(a, v)] |= 1u << v;
         return paid;
     }
@@ -136,7 +135,7 @@ class Funds {
     template <class Profits> void end(Record& r, Profits profits) {
         for (int p = 0; special && p < n_pot; ++p)
             for (int v = 0; v < s.n_venue; ++v) {
-                tiers rest = load_tiers(owed[p][v]);
+                tiers rest = owed[p][v];
                 if (s.waterfall_socialise[v] == SOCIALISE_RUN) rest = socialise(r, p, v, rest, profits);
                 add_tiers(r.loss[BAD_DEBT][v], rest);
             }
@@ -166,8 +165,8 @@ class Funds {
     uint32_t shared_by[MAX_ASSET];  // venues that have a share in a pot
     int next_part;                  // step in which the next part of a window begins
     float peak[MAX_ASSET][LANES], shared[MAX_ASSET][LANES];
-    float peaks[MAX_ASSET][LANES][PARTS_OF_WINDOW];
-    uint32_t spent[MAX_ASSET];  // venues whose pot the last step's deficits took whole
+    vec peaks[MAX_ASSET][LANES];  // of the parts of a window: these are the lanes here
+    uint32_t spent[MAX_ASSET];    // venues whose pot the last step's deficits took whole
 
     // Venues whose window begins another part in step `n`.
     uint32_t parts_that_begin(int n) {
@@ -194,10 +193,10 @@ class Funds {
             return;
         }
         const int window = s.waterfall_window[v];
-        float* parts = peaks[p][v];
-        float& here = parts[n / window % PARTS_OF_WINDOW];
-        here = n % window == 0 ? worth[p][v] : maximum(worth[p][v], here);
-        peak[p][v] = lane_max(load(parts, 0));
+        const int part = n / window % PARTS_OF_WINDOW;
+        vec& parts = peaks[p][v];
+        set_lane(parts, part, n % window == 0 ? worth[p][v] : maximum(worth[p][v], (float)parts[part]));
+        peak[p][v] = lane_max(parts);
     }
 
     bool is_on(int p, int v) const {
@@ -205,7 +204,7 @@ class Funds {
         const float below = share(p, v) * s.adl_below[v];
         const float threshold = maximum((1.0f - s.adl_drawdown[v]) * peak[p][v], below);
         if ((spent[p] >> v & 1) || worth[p][v] <= threshold + DUST) return true;
-        return claiming(v) && tier_sum(load_tiers(owed[p][v])) > DUST;
+        return claiming(v) && tier_sum(owed[p][v]) > DUST;
     }
 
     template <class Profits> tiers socialise(Record& r, int p, int v, tiers rest, Profits profits) {

@@ -138,6 +138,7 @@ static inline vec operator-(vec a) { return {-a.x}; }
 
 // A few floats or masks, the same in every thread: eight tiers, four maintenance classes.
 template <class T, int N> struct Few {
+    typedef T Item;
     T at[N];
     const T& operator[](int i) const { return at[i]; }
     T& operator[](int i) { return at[i]; }

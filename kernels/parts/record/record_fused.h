@@ -21,11 +21,11 @@ constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINI
 
 struct Record {
     // by venue and tier
-    float loss[N_COMPONENT][LANES][MAX_TIER];
-    float liquidated_tier[LANES][MAX_TIER];
-    float adl_notional[LANES][MAX_TIER];
-    quad pending[LANES][MAX_TIER + 1];  // of the step's slices: margin lost, fees, dollars, deficit
-    quad gain[LANES];                   // of the step for the fund, fees and surplus, by group
+    ByVenue<tiers> loss[N_COMPONENT];
+    ByVenue<tiers> liquidated_tier;
+    ByVenue<tiers> adl_notional;
+    RowByVenue<quad, MAX_TIER + 1> pending;  // of the step's slices: margin lost, fees, dollars, deficit
+    ByVenue<quad> gain;                      // of the step for the fund, fees and surplus, by group
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
     vec coins[MAX_ASSET], deleveraged[MAX_ASSET];
@@ -42,8 +42,11 @@ struct Record {
     uint32_t pending_venues;
 };
 
+// What the slices of a step lose in one market or venue, by tier.
+typedef RowByVenue<quad, MAX_TIER + 1>::Row Pending;
+
 // Move one pot's part of the step into the record; the deficits come back, for the fund to pay.
-static inline tiers book_pending(Record& r, int v, quad* pending) {
+static inline tiers book_pending(Record& r, int v, Pending pending) {
     quad low[4], high[4];
     for (int t = 0; t < 4; ++t) {
         low[t] = pending[t];
@@ -67,10 +70,10 @@ struct RowWriter {
     void put(float x) { put_cell(row, cell++, maximum(x, 0.0f)); }
 };
 
-static inline void write_tiers(RowWriter& row, const float (*table)[MAX_TIER], int n_venue, int n_tier) {
+static inline void write_tiers(RowWriter& row, const ByVenue<tiers>& table, int n_venue, int n_tier) {
     tiers all = tsplat(0.0f);
     for (int v = 0; v <= n_venue; ++v) {
-        const tiers t = v < n_venue ? load_tiers(table[v]) : all;
+        const tiers t = v < n_venue ? table[v] : all;
         all += t;
         float sum = 0.0f;
         for (int i = 0; i < n_tier; ++i) {
@@ -205,7 +208,7 @@ static inline void write_row(const PackedScenario& s, Record& r, const Closings&
                              const Crowd* crowds, const Floats& cumulative, float* out) {
     RowWriter row{out, 0};
     for (int v = 0; v < s.n_venue; ++v)
-        store_tiers(r.loss[TOTAL][v], load_tiers(r.loss[MARGIN_LOST][v]) + load_tiers(r.loss[DEFICIT][v]));
+        r.loss[TOTAL][v] = (tiers)r.loss[MARGIN_LOST][v] + (tiers)r.loss[DEFICIT][v];
     for (int c = 0; c < N_COMPONENT; ++c) write_tiers(row, r.loss[c], s.n_venue, s.n_tier);
     write_liquidated(row, r, s.n_asset, s.n_venue);
     write_coins(row, r, s.n_asset, s.n_venue);
@@ -253,18 +256,18 @@ static inline uint32_t check(const PackedScenario& s, const Record& r, const flo
                              const float* lowest, float flow) {
     uint32_t status = 0;
     float slices = 0.0f;
-    for (int v = 0; v < s.n_venue; ++v) slices += tier_sum(load_tiers(r.liquidated_tier[v]));
+    for (int v = 0; v < s.n_venue; ++v) slices += tier_sum(r.liquidated_tier[v]);
     // What was forced must have been settled; cumulative notionals end at single precision.
     const float lost = flow - slices;
     if (!((lost < 0.0f ? -lost : lost) <= 1e-3f * flow + 1e4f)) status |= IDENTITY_BROKEN;
     for (int v = 0; v < s.n_venue; ++v) {
-        const float drawn = tier_sum(load_tiers(r.loss[FUND_DRAW][v])), gained = s.fund[v] + r.income[v];
+        const float drawn = tier_sum(r.loss[FUND_DRAW][v]), gained = s.fund[v] + r.income[v];
         const float gap = gained - drawn - balance[v];
         if (!((gap < 0.0f ? -gap : gap) <= 1e-4f * gained + 1.0f) || !(lowest[v] >= 0.0f))
             status |= IDENTITY_BROKEN;
-        const float deficit = tier_sum(load_tiers(r.loss[DEFICIT][v]));
+        const float deficit = tier_sum(r.loss[DEFICIT][v]);
         float paid = 0.0f;
-        for (const Component payer : PAYERS) paid += tier_sum(load_tiers(r.loss[payer][v]));
+        for (const Component payer : PAYERS) paid += tier_sum(r.loss[payer][v]);
         const float open = deficit - paid;
         if (!((open < 0.0f ? -open : open) <= 1e-4f * deficit + 1.0f)) status |= IDENTITY_BROKEN;
     }

@@ -31,6 +31,58 @@ template <class T, int MOST> class Rooms {
     T at[MOST];
 };
 
+// What a venue's lane keeps, read by all and written where it is.
+template <class T> class Spot {
+   public:
+    Spot(T& own, int lane) : own(own), lane(lane) {}
+    operator T() const { return from_lane(own, lane); }
+    Spot& operator=(const T& value) {
+        if (own_lane() == lane) own = value;
+        return *this;
+    }
+    Spot& operator=(const Spot& other) { return *this = (T)other; }
+    Spot& operator+=(const T& value) {
+        if (own_lane() == lane) own = own + value;
+        return *this;
+    }
+    auto operator[](int i) const { return Spot<typename T::Item>(own.at[i], lane); }
+
+   private:
+    T& own;
+    int lane;
+};
+
+// One entry for each venue.
+template <class T> class ByVenue {
+   public:
+    typedef Spot<T> Entry;
+    T operator[](int v) const { return from_lane(own, v); }
+    Entry operator[](int v) { return {own, v}; }
+
+   private:
+    T own;
+};
+
+// N entries for each venue.
+template <class T, int N> class RowByVenue {
+   public:
+    class Row {
+       public:
+        Row(T* own, int lane) : own(own), lane(lane) {}
+        Spot<T> operator[](int i) const { return {own[i], lane}; }
+
+       private:
+        T* own;
+        int lane;
+    };
+    Row operator[](int v) { return {own, v}; }
+
+   private:
+    T own[N];
+};
+
+static inline void add_tiers(Spot<tiers> sum, const tiers& t) { sum += t; }
+
 // One number of an outcome row, the same in every lane.
 static inline void put_cell(float* row, int cell, float x) {
     if (own_lane() == cell % LANES) row[cell] = x;
@@ -73,6 +125,27 @@ template <class T, int> class Rooms {
    private:
     T* at = nullptr;
 };
+
+template <class T> class ByVenue {
+   public:
+    typedef T& Entry;
+    const T& operator[](int v) const { return at[v]; }
+    T& operator[](int v) { return at[v]; }
+
+   private:
+    T at[LANES];
+};
+
+template <class T, int N> class RowByVenue {
+   public:
+    typedef T* Row;
+    T* operator[](int v) { return at[v]; }
+
+   private:
+    T at[LANES][N];
+};
+
+static inline void add_tiers(tiers& sum, tiers t) { sum = sum + t; }
 
 static inline void put_cell(float* row, int cell, float x) { row[cell] = x; }
 
