@@ -11,7 +11,9 @@ class Engine : Settlement {
           closings(scenario),
           flows(scenario),
           vaults(scenario),
+          lags(longest_lag(scenario)),
           cumulative(scenario.n_step + 1) {
+        if (lags) past.make(lags * s.n_asset);
         for (int a = 0; a < s.n_asset; ++a) {
             Asset& x = asset[a];
             x.listed = load_integers(s.listed, a) != 0;
@@ -93,6 +95,8 @@ class Engine : Settlement {
     uint32_t unwinding;  // assets in which vaults sell in the step
     bool
         joint;  // assets wait for each other within the step: accounts, frozen flows or vaults may touch them
+    const int lags;             // most steps by which a feed is behind
+    Rooms<vec, MAX_PAST> past;  // marks at the ends of the last steps, by asset
     Returns returns;
     Memory memory;
     float waiting[LANES];
@@ -187,19 +191,21 @@ class Engine : Settlement {
 
         const float down = monitoring + m.charge_most[LONG] - m.fundamental;
         const float up = monitoring + m.charge_most[SHORT] + m.fundamental;
-        uint32_t closed = 0, stale = 0;
+        uint32_t closed = 0, stale = 0, late = 0;
         bool still = true;
         if (t.ruled) {
             closed = closed_markets(s, n, a);
             stale = stale_feeds(s, n, a);
-            still = !x.breakers && !(closed | stale) && !feed_error(s, n, a);
+            if (lags) late = late_feeds(s, n, a);
+            still = !x.breakers && !(closed | stale | late) && !feed_error(s, n, a);
         }
         if (s.gate && still && !m.displaced && !m.behind && !m.restless && down <= m.nearest[LONG] &&
             up <= m.nearest[SHORT]) {
             rest(x, m, a, monitoring);
             return;
         }
-        disturbed(x, m, a, n, monitoring, closed & mask_bits(x.listed), stale & mask_bits(x.listed));
+        const uint32_t listed = mask_bits(x.listed);
+        disturbed(x, m, a, n, monitoring, closed & listed, stale & listed, late);
     }
 
     // A step in which nobody can trigger and every book is at rest.
@@ -224,6 +230,7 @@ class Engine : Settlement {
         m.memory = remember(x.withdrawal, m.memory, splat(move));
         m.last = m.fundamental;
         if (s.funding_cap) pay(x, m, a, splat(m.fundamental), splat(0.0f));
+        if (lags) past[now % lags * s.n_asset + a] = splat(m.fundamental);
         trough(x, a, splat(m.fundamental), m.fundamental);
     }
 
@@ -334,6 +341,27 @@ class Engine : Settlement {
         for (int side = 0; side < 2; ++side) w.most[side] += off;
     }
 
+    // Marks of late feeds are those of an earlier step; before the start, those of the start.
+    void show_late(Work& w, int a, int n, uint32_t late) {
+        const ivec lag = load_integers(s.feed_lag, s.feed_row[n] * s.n_asset + a);
+        w.marks.late = lanes_of(late);
+        for (uint32_t rest = late; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest), from = n - lag[v];
+            const float mark = from < 0 ? 0.0f : (float)past[from % lags * s.n_asset + a][v];
+            set_lane(w.marks.shown, v, mark);
+            w.lowest = minimum(mark, w.lowest);
+            w.highest = maximum(mark, w.highest);
+        }
+    }
+
+    // What late feeds will show of a step.
+    void remember_marks(const Asset& x, const Market& m, Work& w, int a) {
+        const ivec late = w.marks.late;
+        w.marks.late = isplat(0);
+        past[now % lags * s.n_asset + a] = mark(w.marks, m.fundamental, displacement(x.book, m.q));
+        w.marks.late = late;
+    }
+
     // Marks of halted markets and of stale feeds stand where they stood at the end of the step before.
     void hold_marks(Market& m, Work& w, uint32_t frozen, vec before) {
         if (frozen) {
@@ -357,7 +385,7 @@ class Engine : Settlement {
     }
 
     __attribute__((noinline)) void disturbed(const Asset& x, Market& m, int a, int n, float monitoring,
-                                             uint32_t closed, uint32_t stale) {
+                                             uint32_t closed, uint32_t stale, uint32_t late) {
         const vec zero = splat(0.0f);
         const bool was_displaced = m.displaced;
         const vec depths = depth_now(x, m, a, n);
@@ -396,17 +424,18 @@ class Engine : Settlement {
         w.frozen = frozen;
         set_bounds(w, m, monitoring);
         const float* error = feed_error(s, n, a);
-        if (w.marks.plain && x.marking.simple && !(frozen | out) && !error) {
+        if (w.marks.plain && x.marking.simple && !(frozen | out | late) && !error) {
             m.frozen = 0;  // the mean of all sources, as in the step before
         } else {
-            freeze_marks(x, m, shown, a, error, stale);
+            freeze_marks(x, m, shown, a, error, stale | late);
+            if (late) show_late(w, a, n, late);
             hold_marks(m, w, frozen, frozen & ~m.frozen ? displacement(x.book, m.q) : zero);
         }
         m.q = q;
         // Marks lie among prices, give or take the bounds: where neither extreme could trigger anybody, no
         // mark can.
-        if (s.gate && !m.behind && w.most[LONG] - lowest <= m.nearest[LONG] - ROUNDING &&
-            w.most[SHORT] + highest <= m.nearest[SHORT] - ROUNDING) {
+        if (s.gate && !m.behind && w.most[LONG] - w.lowest <= m.nearest[LONG] - ROUNDING &&
+            w.most[SHORT] + w.highest <= m.nearest[SHORT] - ROUNDING) {
             calm(x, m, a);
             return;
         }
@@ -451,7 +480,7 @@ class Engine : Settlement {
 
     // Memory and troughs after the step.
     void close(const Asset& x, Market& m, int a) {
-        const Work& w = work[a];
+        Work& w = work[a];
         if (w.displaced && !w.active) ++count[CALM];
         const vec last = w.was_displaced ? m.price : splat(m.last);
         m.memory = remember(x.withdrawal, m.memory, w.price - last);
@@ -459,6 +488,7 @@ class Engine : Settlement {
             m.basis = remember_basis(x.marking, w.marks, m.basis, m.fundamental, w.price);
             m.restless = above(absolute(m.basis), 0.0f) != 0;
         }
+        if (lags) remember_marks(x, m, w, a);
         m.price = w.price;
         m.last = m.fundamental;
         m.displaced = w.halted || above(absolute(m.q), 0.0f) != 0;

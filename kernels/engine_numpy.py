@@ -132,7 +132,7 @@ def step(
     state.price, state.q = price, sold.q
     if scenario.parts.funding is not None:
         pay(scenario, state, record, n)
-    trading.end(scenario, state, market, sold)
+    trading.end(scenario, state, market, sold, rules, moved, n)
     record.prices(state)
 
 

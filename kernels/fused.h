@@ -118,12 +118,11 @@
 // Edges of the distance table that the engine was built for; kernels/parts/table holds the rest.
 constexpr int TABLE_EDGES = 46;
 
-constexpr int MAX_EVENT = 8;  // of drawn size
-
 // The most that the engine holds. Where a thread is a lane, the engine is built for the sizes of one run.
 #if !defined(RUN_SIZES)
-constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8;
-constexpr int MAX_POT = MAX_ASSET;                   // funds of one venue
+constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8, MAX_EVENT = 8;
+constexpr int MAX_PAST = 1024;      // marks at the ends of steps that late feeds need: steps x assets
+constexpr int MAX_POT = MAX_ASSET;  // funds of one venue
 constexpr int MAX_STEP = 1 << 14, MAX_CLOSING = 64;  // on the heap they grow beyond
 #endif
 

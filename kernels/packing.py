@@ -9,6 +9,8 @@ import numpy as np
 from kernels.arrays import LANES, MAX_TIER
 from kernels.mechanisms.account import MAX_SLOT
 from kernels.mechanisms.adl import ADL_NONE
+from kernels.mechanisms.feed import MAX_PAST
+from kernels.mechanisms.feed.step_numpy import longest
 from kernels.mechanisms.flow import MAX_COMPANY, MAX_SOURCE
 from kernels.mechanisms.overlay import MAX_EVENT
 from kernels.parts.table.table_numpy import EDGES
@@ -65,6 +67,8 @@ def pack(scenario: Scenario, names: list[str]) -> dict[str, np.ndarray]:
         raise ValueError(f"the fused engine holds {MAX_COMPANY} companies with a premium")
     if parts.event is not None and len(parts.event.share) > MAX_EVENT:
         raise ValueError(f"the fused engine holds {MAX_EVENT} events of drawn size")
+    if longest(parts.feed) * shape.n_asset > MAX_PAST:
+        raise ValueError(f"the fused engine holds {MAX_PAST} marks of earlier steps, steps times assets")
     needed = NEEDED_PARTS.get(shape.process)
     if needed and getattr(scenario.parts, needed) is None:
         raise ValueError(f"the exogenous process needs the part {needed}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.feed import step_numpy as feed
 from kernels.mechanisms.halt import step_numpy as halt
 from kernels.mechanisms.halt.step_numpy import Breakers
 from kernels.mechanisms.outage import step_numpy as outage
@@ -38,6 +39,7 @@ class PathState:
 
     frozen: np.ndarray  # marks that stood still in the last step, bool [path, asset, venue]
     held: np.ndarray  # where they stand, log [path, asset, venue]
+    past: np.ndarray  # marks at the ends of the last steps, where feeds are behind [step, path, asset, venue]
 
     # what trades
     breakers: Breakers  # circuit breakers
@@ -110,6 +112,7 @@ def initial(
         basis=np.zeros(market),
         frozen=np.zeros(market, bool),
         held=np.zeros(market),
+        past=np.zeros((feed.longest(scenario.parts.feed), *market)),
         breakers=halt.initial(market),
         failures=outage.initial((n_path, shape.n_venue)),
         frontier=np.zeros((n_path, shape.n_asset, 2, shape.n_venue)),

@@ -62,14 +62,20 @@ def marks(scenario, state, trading, price, before, n) -> mark.Marks:
     before: fundamental and displacements at the end of the step before
     """
     arrays, parts = scenario.arrays, scenario.parts
-    frozen, error = trading.halted, None
+    frozen, error, late = trading.halted, None, None
     if parts.feed is not None:
         error = feed.error(parts.feed, n)
         frozen = frozen | (arrays.listed & feed.stale(parts.feed, n))
-    special = frozen.any() or error is not None
+        lag = feed.behind(parts.feed, n)
+        late = lag if lag.any() else None
+    special = frozen.any() or error is not None or late is not None
     halted = trading.halted if special else None
     out = trading.out if trading.out.any() else None
     rules = mark.freeze(arrays, parts.marking, state.basis, price, halted, out, error)
+    if late is not None:
+        assert rules.special is not None
+        rules.special.late = np.broadcast_to(late > 0, price.shape)
+        rules.special.shown = feed.shown(np.maximum(late, 1), state.past, n)
     if frozen.any():
         held = np.where(state.frozen, state.held, rules.price(*before))
         if rules.special is not None:
@@ -79,9 +85,11 @@ def marks(scenario, state, trading, price, before, n) -> mark.Marks:
     return rules
 
 
-def end(scenario, state, trading, sold) -> None:
-    """What halts and outages remember of a step."""
+def end(scenario, state, trading, sold, rules, moved, n) -> None:
+    """What halts, outages and feeds remember of a step. moved: displacements at its end"""
     parts = scenario.parts
+    if len(state.past):
+        state.past[n % len(state.past)] = rules.on_time().price(state.fundamental, moved)
     pushed = book.by_side(sold.extra, 2)
     if parts.halt is not None:
         touched = (sold.into_books(sold.wanted) + pushed > trading.band) & (trading.band <= sold.limit)

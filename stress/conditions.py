@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from stress.units import DURATION, SHARE
 
 if TYPE_CHECKING:
-    from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, Overlay, StaleFeed
+    from stress.config.overlay import HaltOverlay, LaggingFeed, OracleError, OutageOverlay, Overlay, StaleFeed
     from stress.config.run import RunConfig
 
 
@@ -61,11 +61,13 @@ def _places(overlay: Overlay) -> str:
     return "".join(f" on {names}" for names in where if names)
 
 
-def _interruption(overlay: OracleError | StaleFeed | HaltOverlay | OutageOverlay) -> str:
+def _interruption(overlay: OracleError | StaleFeed | LaggingFeed | HaltOverlay | OutageOverlay) -> str:
     """What goes wrong with feeds, markets or venues."""
     if overlay.kind == "oracle_error":
         return f"{overlay.of} wrong by {SHARE.format(overlay.size)}"
     if overlay.kind == "outage":
         left = f"throughput {SHARE.format(overlay.throughput)}, depth {SHARE.format(overlay.depth)}"
         return f"outage ({left})"
+    if overlay.kind == "lagging_feed":
+        return f"marks {DURATION.format(overlay.lag)} behind"
     return "marks stale" if overlay.kind == "stale_feed" else "halt"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kernels import packed
+from kernels.mechanisms.feed.step_numpy import longest
 from kernels.scenario import Scenario
 
 ENTRY = Path(__file__).with_name("paths.cu")
@@ -41,6 +42,8 @@ def sizes(scenario: Scenario, n_closing: int) -> dict[str, int]:
         "MAX_ASSET": shape.n_asset,
         "MAX_SLOT": 1 if parts.account is None else len(parts.account.channel),
         "MAX_SOURCE": 1 if parts.flow is None else len(parts.flow.channel),
+        "MAX_EVENT": 1 if parts.event is None else len(parts.event.share),
+        "MAX_PAST": max(1, longest(parts.feed) * shape.n_asset),
         "MAX_POT": shape.n_asset if split else 1,
         "MAX_STEP": shape.n_step,
         "MAX_CLOSING": n_closing,

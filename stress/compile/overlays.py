@@ -11,7 +11,7 @@ from kernels.scenario import ScenarioShape
 from stress import units
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 from stress.config.factor import extended
-from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, StaleFeed
+from stress.config.overlay import HaltOverlay, LaggingFeed, OracleError, OutageOverlay, StaleFeed
 
 MOST_VOLATILITY = 100.0
 """In a year, with all factors on it: as much as an asset's own may be."""
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from stress.config.overlay import Depeg, MarketMakerDefault, PriceShock
 
 
-INTERRUPTIONS = (HaltOverlay, OracleError, OutageOverlay, StaleFeed)
+INTERRUPTIONS = (HaltOverlay, LaggingFeed, OracleError, OutageOverlay, StaleFeed)
 
 
 def overlap(config: RunConfig, at: float, over: float) -> np.ndarray:

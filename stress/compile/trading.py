@@ -15,19 +15,24 @@ from kernels.scenario import ScenarioShape
 from stress.compile.books import halving
 from stress.compile.marks import own_share, rules
 from stress.compile.overlays import chosen, overlap
-from stress.config.overlay import HaltOverlay, OracleError, OutageOverlay, StaleFeed
+from stress.config.overlay import HaltOverlay, LaggingFeed, OracleError, OutageOverlay, StaleFeed
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
     from stress.config.venue import Failures
 
 
-def in_force(config: RunConfig, overlay: OracleError | StaleFeed | HaltOverlay | OutageOverlay) -> np.ndarray:
+Interruption = OracleError | StaleFeed | LaggingFeed | HaltOverlay | OutageOverlay
+
+
+def in_force(
+    config: RunConfig, overlay: OracleError | StaleFeed | LaggingFeed | HaltOverlay | OutageOverlay
+) -> np.ndarray:
     """Steps of which at least half lies within an event: bool [step]."""
     return overlap(config, overlay.at, overlay.over) >= 0.5
 
 
-def markets(shape: ScenarioShape, overlay: HaltOverlay | OracleError | StaleFeed) -> np.ndarray:
+def markets(shape: ScenarioShape, overlay: HaltOverlay | OracleError | StaleFeed | LaggingFeed) -> np.ndarray:
     """Markets that an event touches: bool [asset, venue]."""
     return chosen(shape.assets, overlay.assets)[:, None] & chosen(shape.venues, overlay.venues)
 
@@ -40,23 +45,26 @@ def rows(*levels: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
 
 
 def feed(config: RunConfig, shape: ScenarioShape) -> Feed | None:
-    """Wrong and stale feeds; None where there are none."""
-    events = [o for o in config.overlays if isinstance(o, OracleError | StaleFeed)]
+    """Wrong, stale and late feeds; None where there are none."""
+    events = [o for o in config.overlays if isinstance(o, OracleError | StaleFeed | LaggingFeed)]
     if not events:
         return None
     size = (shape.n_step, shape.n_asset, shape.n_venue)
     error, stale = np.zeros((size[0], 3, *size[1:])), np.zeros(size, np.int32)
+    lag = np.zeros(size, np.int32)
     shares = candidate_shares(config)
     for event in events:
         at = in_force(config, event)[:, None, None] & markets(shape, event)
         if isinstance(event, StaleFeed):
             stale |= at
+        elif isinstance(event, LaggingFeed):
+            lag[at] = np.maximum(lag[at], round(event.lag / config.run.step))
         else:
             share = np.ones_like(shares) if event.of == "mark" else shares
             error += math.log1p(event.size) * share * at[:, None]
-    row, (error, stale) = rows(error, stale)
+    row, (error, stale, lag) = rows(error, stale, lag)
     wrong = (error != 0).any(axis=(1, 2, 3)).astype(np.int32)
-    return Feed(row=row, wrong=wrong, error=error, stale=stale)
+    return Feed(row=row, wrong=wrong, error=error, stale=stale, lag=lag)
 
 
 def candidate_shares(config: RunConfig) -> np.ndarray:

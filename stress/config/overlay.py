@@ -218,6 +218,24 @@ class StaleFeed(Strict):
     """Assets that it touches; all by default."""
 
 
+class LaggingFeed(Strict):
+    """A while, or a whole run, in which marks are those of some time ago."""
+
+    kind: Literal["lagging_feed"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it lasts."""
+    lag: Duration
+    """How far behind marks are; in whole steps, at least one."""
+    venues: tuple[str, ...] | None = None
+    """Venues, and sellers that lend, which it touches; all by default."""
+    assets: tuple[str, ...] | None = None
+    """Assets that it touches; all by default."""
+
+
 class HaltOverlay(Strict):
     """A while in which markets are closed: they trigger and trade nothing, orders wait."""
 
@@ -263,6 +281,7 @@ Overlay = Annotated[
     | MarketMakerDefault
     | OracleError
     | StaleFeed
+    | LaggingFeed
     | HaltOverlay
     | OutageOverlay,
     Field(discriminator="kind"),

@@ -299,7 +299,9 @@ def test_a_mark_that_stands_still_counts(engine):
     stale = np.zeros((2, 2, 1), np.int32)
     stale[1, 0] = 1
     row, wrong = np.array([0, 0, 1], np.int32), np.zeros(2, np.int32)
-    scenario = with_parts(scenario, feed=Feed(row, wrong, np.zeros((2, 3, 2, 1)), stale))
+    scenario = with_parts(
+        scenario, feed=Feed(row, wrong, np.zeros((2, 3, 2, 1)), stale, np.zeros_like(stale))
+    )
     stress = 1 - 0.5 * np.exp(-0.13) - 0.5 * np.exp(-0.11)
     forced = simulate(engine, scenario).liquidated_coins[0, 0, :2]
     assert forced == pytest.approx(stress * ONE / 2, rel=1e-4)

@@ -326,6 +326,21 @@ VARIANTS = {
         "{kind: oracle_error, at: 12m, over: 2m, size: 2%, assets: [ETH]}, "
         "{kind: stale_feed, at: 6m, over: 5m, venues: [beta]}]",
     ],
+    "feeds behind": [
+        "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -6%}, "
+        "{kind: lagging_feed, at: 0s, over: 25m, lag: 3m, venues: [alpha, desk], assets: [BTC]}, "
+        "{kind: lagging_feed, at: 4m, over: 6m, lag: 2m, venues: [beta]}, "
+        "{kind: stale_feed, at: 7m, over: 5m, venues: [alpha], assets: [BTC]}, "
+        "{kind: oracle_error, at: 6m, over: 2m, size: -2%, venues: [beta]}]",
+        "sellers.desk={kind: cefi_loans, sold_on: {beta: 1}, pools: {bitcoin: {collateral: {BTC: 100%}, "
+        "margin_call: 80%, half_life: 5m, loans: [{from: 60%, to: 79%, amount: $2B}]}}}",
+        *policy("queue"), *POOR, *SLOW,
+    ],
+    "medians behind": [
+        *MEDIANS, "venues.alpha.breakers={levels: [{move: 4%, halt: 2m}]}",
+        "overlays=[{kind: price_shock, at: 2m, over: 8m, size: -6%}, "
+        "{kind: lagging_feed, at: 3m, over: 12m, lag: 60s}]",
+    ],
     "wrong feeds of medians": [
         *MEDIANS, "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -6%}, "
         "{kind: oracle_error, at: 4m, over: 8m, size: -5%, of: index, venues: [alpha]}, "

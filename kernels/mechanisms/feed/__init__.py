@@ -8,6 +8,9 @@ import numpy as np
 
 from kernels.arrays import leaf
 
+MAX_PAST = 1024
+"""Steps by which feeds may be behind, times assets."""
+
 
 @dataclass(frozen=True)
 class Feed:
@@ -17,3 +20,4 @@ class Feed:
     wrong: np.ndarray = leaf("row", "1", "whether a row holds any error", np.int32)
     error: np.ndarray = leaf("row candidate asset venue", "1", "log error of the first, own and second price")
     stale: np.ndarray = leaf("row asset venue", "1", "whether a mark stands still", np.int32)
+    lag: np.ndarray = leaf("row asset venue", "1", "steps by which a mark is behind", np.int32)

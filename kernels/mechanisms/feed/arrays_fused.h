@@ -5,4 +5,5 @@
     X(int32_t, feed_row)   \
     X(int32_t, feed_wrong) \
     X(float, feed_error)   \
-    X(int32_t, feed_stale)
+    X(int32_t, feed_stale) \
+    X(int32_t, feed_lag)

@@ -79,11 +79,11 @@ struct Marks {
     int n_source;
     const vec *weight, *other;
     Blend first, own, second;
-    Blend base[3];           // the same before errors and the basis
-    uint32_t far[2][LANES];  // sources too far from the others, of either index
-    bool some_far;           // there may be any
-    ivec median, frozen;
-    vec held;
+    Blend base[3];              // the same before errors and the basis
+    uint32_t far[2][LANES];     // sources too far from the others, of either index
+    bool some_far;              // there may be any
+    ivec median, frozen, late;  // marks that stand still at `held`, and those of an earlier step, `shown`
+    vec held, shown;
     vec weights[LANES], others[LANES];  // where sources were left out or stand still
 };
 
@@ -112,7 +112,7 @@ INLINE vec mark(const Marks& r, float fundamental, vec displaced, Candidates* se
     } else {
         price = blended(r.first, fundamental, weighted(displaced, r.weight, r.n_source));
     }
-    return select(r.frozen, r.held, price);
+    return select(r.frozen, r.held, select(r.late, r.shown, price));
 }
 
 // In which order the candidates of every median stand.
@@ -216,7 +216,7 @@ static inline bool same_far(const Marking& k, vec price, uint32_t out, bool spre
 
 // Rules without errors of feeds that are those of the step before, but for the basis.
 static inline void follow_basis(const Marking& k, vec basis, Marks& r) {
-    r.frozen = isplat(0);
+    r.frozen = r.late = isplat(0);
     r.first.error = splat(PERCENT) * select(k.median, basis, splat(0.0f));
 }
 
@@ -232,8 +232,8 @@ static inline void freeze_unusual(const Marking& k, vec basis, vec last, uint32_
     r.medians = k.medians;
     r.one_index = k.one_index;
     r.median = k.median;
-    r.frozen = isplat(0);
-    r.held = zero;
+    r.frozen = r.late = isplat(0);
+    r.held = r.shown = zero;
     r.other = k.second;
     if (!(same && r.based)) {
         r.based = true;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Special:
     median: np.ndarray  # bool: the median of the three, else the first
     frozen: np.ndarray  # bool: the mark stands at `held`
     held: np.ndarray
+    late: np.ndarray  # bool: the mark is that of an earlier step, `shown`
+    shown: np.ndarray
 
     def candidates(self, fundamental, displacement):
         return tuple(b.price(fundamental, displacement) for b in (self.first, self.own, self.second))
@@ -67,7 +69,14 @@ class Marks:
             return mark(fundamental, displacement, self.weight)
         first, own, second = self.special.candidates(fundamental, displacement)
         price = np.where(self.special.median, middle(first, own, second), first)
+        price = np.where(self.special.late, self.special.shown, price)
         return np.where(self.special.frozen, self.special.held, price)
+
+    def on_time(self) -> Marks:
+        """The same, no mark of an earlier step."""
+        if self.special is None:
+            return self
+        return Marks(self.weight, replace(self.special, late=np.zeros_like(self.special.late)))
 
     def reached(self, distance):
         """Distances [..., side, venue] to which marks trigger: a mark that stands still triggers nobody."""
@@ -122,6 +131,7 @@ def freeze(arrays, part, basis, price, halted=None, out=None, error=None) -> Mar
         own=blend(np.broadcast_to(np.eye(shape[-1]), first.shape), price, halted, error[1]),
         second=blend(second, price, halted, error[2]),
         median=median, frozen=np.zeros(shape, bool), held=np.zeros(shape),
+        late=np.zeros(shape, bool), shown=np.zeros(shape),
     )  # fmt: skip
     return Marks(special.first.weight, special)
 

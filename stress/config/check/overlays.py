@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from kernels.mechanisms.feed import MAX_PAST
 from stress import units
 from stress.config.check.draft import Draft, Finding, undefined
 from stress.config.origin import Path
@@ -15,6 +16,7 @@ from stress.config.overlay import (
     Drawable,
     FundingOverlay,
     HaltOverlay,
+    LaggingFeed,
     MarginOverlay,
     MarketMakerDefault,
     OracleError,
@@ -26,6 +28,7 @@ from stress.config.overlay import (
 )
 from stress.errors import quoted, suggest
 
+LENDERS = ("defi_loans", "cefi_loans")
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
 BY_VENUE = (
@@ -63,6 +66,8 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from inventory(draft, path, overlay)
         if isinstance(overlay, FundingOverlay):
             yield from unfunded(draft, path, overlay)
+        if isinstance(overlay, LaggingFeed):
+            yield from lagging(draft, path, overlay)
         if isinstance(overlay, BY_VENUE) and overlay.venues is not None:
             yield from undefined((*path, "venues"), overlay.venues, draft.venues, "venue")
         if isinstance(overlay, OutageOverlay):
@@ -86,6 +91,21 @@ def drawable(path: Path, overlay: Overlay) -> Iterator[Finding]:
     elif drawn.kind == "triangular" and not drawn.least <= drawn.likeliest <= drawn.most:
         why = f"it must lie from {drawn.least:g} to {drawn.most:g}"
         yield (*path, "likeliest"), f"{drawn.likeliest:g} is out of range", why, ""
+
+
+def lagging(draft: Draft, path: Path, overlay: LaggingFeed) -> Iterator[Finding]:
+    """Venues or lenders that exist, and a lag that can be seen and remembered."""
+    lenders = [name for name, x in draft.sellers.items() if x is not None and x.kind in LENDERS]
+    yield from undefined((*path, "venues"), overlay.venues or (), [*draft.venues, *lenders], "venue")
+    if draft.run is None:
+        return
+    steps, most = round(overlay.lag / draft.run.step), MAX_PAST // max(len(draft.assets), 1)
+    step = units.DURATION.format(draft.run.step)
+    if steps < 1:
+        yield (*path, "lag"), "is no whole step", f"steps take {step}", "Make it longer, or steps shorter."
+    elif steps > most:
+        why = f"at most {most} steps of {step} can be remembered of {len(draft.assets)} assets"
+        yield (*path, "lag"), f"is {steps} steps", why, ""
 
 
 def outage(draft: Draft, path: Path, overlay: OutageOverlay) -> Iterator[Finding]:
