@@ -27,6 +27,8 @@ UNITS = tuple(suffix for _, suffix in SUFFIXES)
 
 def summary(cube: xr.Dataset) -> dict[str, Any]:
     """The main numbers of a run, each as {value, lower, upper}; NaN and infinities become null."""
+    from stress import report_special
+
     at = tail_level(cube)
     one = cube.isel(scenario=0)
     tail = one.sel(level=at)
@@ -63,6 +65,7 @@ def summary(cube: xr.Dataset) -> dict[str, Any]:
             for venue in venues
             if math.isfinite(one.cover_listed_mean.sel(venue=venue, defaults=1))
         },
+        **report_special.summary(one, tail),
         "critical_shock": plain(float(one.critical_shock)),
     }
 
@@ -173,6 +176,8 @@ def tables(found: dict[str, Any]) -> RenderableType:
 
 
 def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
+    from stress import report_special
+
     level = f"{100 * found['level']:g}%"
     confidence = f"{100 * found['confidence']:g}%"
     if found["conditional_on"]:
@@ -194,6 +199,7 @@ def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
         yield cover_table(found, f"Default of the largest listed accounts, 1 or 2, {note}", level)
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)
+    yield from report_special.tables(found, level, note)
     for warning in found["warnings"]:
         yield Text(f"Note: {warning}.", style="yellow")
 

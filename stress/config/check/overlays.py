@@ -31,6 +31,12 @@ from stress.errors import quoted, suggest
 LENDERS = ("defi_loans", "cefi_loans")
 LEAST_DEPTH = 1e-6
 LARGEST_MOVE = 5.0
+HIGHEST_RATE = 0.99
+"""Maintenance rate that can be asked at most: a long's whole position is margin at 100%."""
+
+LARGEST_INVENTORY = 1000.0
+"""Inventory of a market maker over the depth of its books; more moves prices beyond what can be computed."""
+
 BY_VENUE = (
     DepthOverlay, FundingOverlay, MarginOverlay, MarketMakerDefault, OracleError, StaleFeed, HaltOverlay,
     OutageOverlay,
@@ -73,10 +79,27 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         if isinstance(overlay, OutageOverlay):
             yield from outage(draft, path, overlay)
             continue
-        if isinstance(overlay, MarginOverlay) and overlay.factor == 1 and overlay.amount == 0:
-            yield path, "raises nothing", "neither `factor` nor `amount` is there", 'Try "factor: 2".'
+        if isinstance(overlay, MarginOverlay):
+            yield from margin(draft, path, i)
         if not isinstance(overlay, CorrelationOverlay) and overlay.assets is not None:
             yield from undefined((*path, "assets"), overlay.assets, draft.assets, "asset")
+
+
+def margin(draft: Draft, path: Path, last: int) -> Iterator[Finding]:
+    """Findings where the overlay at `last` raises nothing, or with those before it more than can be asked."""
+    raises = [x for i, x in draft.overlays.items() if i <= last and isinstance(x, MarginOverlay)]
+    if raises[-1].factor == 1 and raises[-1].amount == 0:
+        yield path, "raises nothing", "neither `factor` nor `amount` is there", 'Try "factor: 2".'
+    for name, venue in draft.venues.items():
+        for asset, market in venue.markets.items() if venue is not None else ():
+            rate = max((row.rate for row in market.maintenance), default=0.0)
+            for x in raises:
+                if (x.venues is None or name in x.venues) and (x.assets is None or asset in x.assets):
+                    before, rate = rate, rate * x.factor + x.amount
+                    if x is raises[-1] and rate > max(HIGHEST_RATE, before):
+                        why = f"it would be {rate:.3g} of the notional; at most {HIGHEST_RATE:g} can be asked"
+                        yield path, f"raises the maintenance rate of {asset} on {name} too far", why, ""
+                        return
 
 
 def drawable(path: Path, overlay: Overlay) -> Iterator[Finding]:
@@ -151,6 +174,13 @@ def inventory(draft: Draft, path: Path, default: MarketMakerDefault) -> Iterator
             yield (*at, asset), f"{asset} is held but not quoted", why, "Add it there."
         elif all(venues) and not any(venue and asset in venue.markets for venue in venues):
             yield (*at, asset), f"{asset} cannot be sold", "none of its venues lists it", ""
+        elif all(venues):
+            markets = [venue.markets[asset] for venue in venues if venue and asset in venue.markets]
+            most = LARGEST_INVENTORY * sum(market.depth for market in markets)
+            if abs(default.inventory[asset]) > most:
+                amount = units.DOLLARS.format(most)
+                why = f"at most {LARGEST_INVENTORY:g} times the depth of its books, {amount}"
+                yield (*at, asset), "is more than can be wound up", why, ""
 
 
 def unfunded(draft: Draft, path: Path, overlay: FundingOverlay) -> Iterator[Finding]:
