@@ -35,8 +35,10 @@ CHANNELS = (
 DEFAULTS = (1, 2)
 """Single accounts that default at once, for `cover`."""
 
-USD_EXPONENT, RATIO_EXPONENT = 10, -20
-"""Exponent of two of the smallest value that a histogram tells apart from zero."""
+USD_EXPONENT, RATIO_EXPONENT, MINUTE_EXPONENT = 10, -20, -6
+"""Exponent of two of the smallest value that a histogram tells apart from zero.
+
+The largest is 2^30 times that: $1.1T, 1024, or 32 years, where times begin with a step of one second."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ FIELDS = (
           "lowest exogenous log price less lowest log index price, never negative"),
     Field("branching_ratio", ("asset+",), "1", RATIO_EXPONENT,
           "largest 1 - (round-1 flow / all forced flow of a step) over material steps"),
-    Field("exhaustion_time", ("venue",), "min", RATIO_EXPONENT,
+    Field("exhaustion_time", ("venue",), "min", MINUTE_EXPONENT,
           "minutes to the end of the step that first spent the insurance fund; zero: never"),
     Field("venues_exhausted", (), "1", RATIO_EXPONENT, "venues whose fund was spent"),
     Field("backlog", ("venue+",), "USD", USD_EXPONENT,

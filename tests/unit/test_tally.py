@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.outcome import COUNTERS, IDENTITY_BROKEN, NOT_FINITE, UNCONVERGED, Layout
+from kernels.outcome import COUNTERS, FIELDS, IDENTITY_BROKEN, NOT_FINITE, UNCONVERGED, Layout
 from kernels.parts import histogram
 from kernels.parts.histogram import histogram_numpy
 from stress.io import compare_tallies
@@ -48,6 +48,17 @@ def test_forms_agree_on_many_paths(n_path):
     exponent = np.where(np.arange(37) % 2, 10, -20).astype(np.int32)
     reference, fast, _ = in_both_forms(rows, exponent)
     assert all(np.array_equal(a, b) for a, b in zip(reference, fast, strict=True))
+
+
+def test_minutes_are_counted_from_a_second_to_a_year():
+    exponents = {field.exponent for field in FIELDS if field.unit == "min"}
+    for exponent in exponents:
+        times = np.array([[1 / 60], [2880], [366 * 24 * 60]], np.float32)
+        tallies = in_both_forms(times, np.array([exponent], np.int32))[:2]
+        for counts, _, sums, _ in tallies:
+            assert counts[0, histogram.UNDERFLOW] == counts[0, histogram.OVERFLOW] == 0
+            mean = words_to_int(sums)[0] * 2.0 ** (exponent - histogram.MOMENT_BITS) / 3
+            assert mean == pytest.approx(times.mean(dtype=float), rel=1e-6)
 
 
 @pytest.mark.parametrize("value", [-1.0, -1e-42, np.nan, np.inf, -np.inf])
