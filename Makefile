@@ -7,7 +7,7 @@ PATHS ?= 100000
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/stamp
-CXX_SOURCES := $(shell find kernels -name '*.cpp' -o -name '*.h' | sort)
+CXX_SOURCES := $(shell find kernels -name '*.cpp' -o -name '*.h' -o -name '*.cu' | sort)
 BUILD_FILES := pyproject.toml CMakeLists.txt constraints.txt $(CXX_SOURCES)
 BUILD_REQUIRES = cmake ninja $$($(PYTHON) -c 'import tomllib; \
   print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
@@ -31,13 +31,13 @@ test-slow: $(STAMP)/fused
 lint: $(STAMP)/fused
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES)
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES) tests/lockstep/lockstep.cpp
 	$(BIN)/basedpyright
 
 format: $(STAMP)/fused
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
-	$(BIN)/clang-format -i $(CXX_SOURCES)
+	$(BIN)/clang-format -i $(CXX_SOURCES) tests/lockstep/lockstep.cpp
 
 bench: $(STAMP)/fused
 	$(BIN)/stress bench

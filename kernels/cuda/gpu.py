@@ -85,7 +85,8 @@ class Gpu:
 
     def load(self, path: Path, name: str) -> Callable[..., None]:
         """A kernel of a cubin: called with grid, threads, arguments and stream."""
-        function = self.cupy.RawModule(path=str(path)).get_function(name)
+        with self.errors():
+            function = self.cupy.RawModule(path=str(path)).get_function(name)
 
         def launch(grid: int, threads: int, arguments: tuple[Any, ...], stream) -> None:
             with self.errors(), stream:

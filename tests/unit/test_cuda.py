@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from kernels import packed
+from kernels.batch import EngineError
 from kernels.cuda import cubins, gpu, nvrtc, source
 from kernels.cuda.usage import Usage, complaints, usage
 from kernels.packing import pack
@@ -160,6 +161,36 @@ def test_without_a_compiler_there_is_no_engine(monkeypatch):
         assert "NVRTC is not installed" in gpu.missing()
     finally:
         nvrtc.library.cache_clear()
+
+
+class DriverError(RuntimeError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "told"),
+    [
+        (DriverError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"), MemoryError, "OUT_OF_MEMORY"),
+        (CudaError("cudaErrorMemoryAllocation: out of memory"), MemoryError, "MemoryAllocation"),
+        (DriverError("CUDA_ERROR_NO_BINARY_FOR_GPU"), EngineError, "the GPU failed: CUDA_ERROR_NO_BINARY"),
+    ],
+)
+def test_what_a_gpu_refuses_is_said(monkeypatch, said, error, told):
+    fake = cupy()
+    fake.cuda.driver = SimpleNamespace(CUDADriverError=DriverError)
+    fake.cuda.runtime.getDeviceProperties = lambda _: {
+        "name": b"Card", "major": 9, "minor": 0, "multiProcessorCount": 132,
+    }  # fmt: skip
+
+    def refuse(path):
+        raise said
+
+    fake.RawModule = refuse
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    card = gpu.Gpu()
+    assert (card.architecture, card.multiprocessors) == ("sm_90", 132)
+    with pytest.raises(error, match=told):
+        card.load(Path("a.cubin"), "run_paths")
 
 
 def test_a_gpu_is_described(monkeypatch):

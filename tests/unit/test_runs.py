@@ -279,6 +279,16 @@ def test_backends_and_bad_values(config, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_machine_refuses_ends_with_three(config, tmp_path, monkeypatch):
+    def refuse(name, scenario):
+        raise engines.EngineError("the memory of the GPU does not suffice")
+
+    monkeypatch.setattr(engines, "Engine", refuse)
+    with pytest.raises(BackendError, match="the memory of the GPU does not suffice") as error:
+        stress.run(config, out=tmp_path)
+    assert error.value.exit_code == 3
+
+
 def test_a_loaded_config_runs_like_its_file(config, finished, tmp_path):
     loaded = load(config)
     run = stress.run(loaded, paths=PATHS, out=tmp_path, overrides=["run.shard_paths=50"])
