@@ -38,18 +38,25 @@ template <class T> static inline T from_lane(const T& x, int lane) {
 }
 
 // One lane of a vector, to be read by all and written where it is.
-template <class V, class T> class Place_ {
+template <class V, class T> class Element {
    public:
-    Place_(V& vector, int lane) : vector(vector), lane(lane) {}
+    Element(V& vector, int lane) : vector(vector), lane(lane) {}
     operator T() const { return from_lane(vector.x, lane); }
-    Place_& operator=(T value) {
+    Element& operator=(T value) {
         if (own_lane() == lane) vector.x = value;
         return *this;
     }
-    Place_& operator=(const Place_& other) { return *this = (T)other; }
-    Place_& operator+=(T value) { return *this = (T) * this + value; }
-    Place_& operator-=(T value) { return *this = (T) * this - value; }
-    Place_& operator*=(T value) { return *this = (T) * this * value; }
+    Element& operator=(const Element& other) { return *this = (T)other; }
+    // What others have there is of no account: only its own thread changes it.
+    void operator+=(T value) {
+        if (own_lane() == lane) vector.x = vector.x + value;
+    }
+    void operator-=(T value) {
+        if (own_lane() == lane) vector.x = vector.x - value;
+    }
+    void operator*=(T value) {
+        if (own_lane() == lane) vector.x = vector.x * value;
+    }
 
    private:
     V& vector;
@@ -59,7 +66,7 @@ template <class V, class T> class Place_ {
 #define ELEMENTS(V, T)                                          \
     T x;                                                        \
     T operator[](int lane) const { return from_lane(x, lane); } \
-    Place_<V, T> operator[](int lane) { return {*this, lane}; }
+    Element<V, T> operator[](int lane) { return {*this, lane}; }
 
 struct uvec;
 struct vec;

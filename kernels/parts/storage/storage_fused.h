@@ -41,9 +41,8 @@ template <class T> class Spot {
         return *this;
     }
     Spot& operator=(const Spot& other) { return *this = (T)other; }
-    Spot& operator+=(const T& value) {
+    void operator+=(const T& value) {
         if (own_lane() == lane) own = own + value;
-        return *this;
     }
     auto operator[](int i) const { return Spot<typename T::Item>(own.at[i], lane); }
 
