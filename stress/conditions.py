@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stress.units import DURATION, SHARE
+from stress.units import DOLLARS, DURATION, SHARE
 
 if TYPE_CHECKING:
     from stress.config.overlay import HaltOverlay, LaggingFeed, OracleError, OutageOverlay, Overlay, StaleFeed
@@ -35,6 +35,10 @@ def _event(overlay: Overlay) -> str:
         return f"{overlay.name} ({what})" if overlay.name else f"a market maker's default, {what}"
     if overlay.kind == "funding":
         what = f"funding {SHARE.format(overlay.rate)} higher for {over} from {at}{_places(overlay)}"
+        return f"{overlay.name} ({what})" if overlay.name else what
+    if overlay.kind == "flow":
+        amounts = ", ".join(f"{DOLLARS.format(x)} of {asset}" for asset, x in overlay.amount.items())
+        what = f"{amounts} bought over {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else what
     if overlay.kind == "price_shock":
         on = f"{overlay.factor} " if overlay.factor else ""

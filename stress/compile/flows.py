@@ -33,11 +33,13 @@ def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:
     if defaults:
         wound_up = [winding_up(config, shape, default) for default in defaults]
         sources.append(("market_maker", np.sum(wound_up, axis=0)))
-    calendar = calendar_sales(config, shape)
+    calendar = calendar_sales(config, shape) + ordered(config, shape, "treasury")
     companies = with_premium(config)
     if calendar.any() or companies:
         sources.append(("treasury", calendar))
     treasury = len(sources) - 1
+    if (redemptions := ordered(config, shape, "etf")).any():
+        sources.append(("etf", redemptions))
     followers = {name: s for name, s in config.sellers.items() if isinstance(s, Etf | Momentum)}
     sources += [(s.kind, np.zeros_like(calendar)) for s in followers.values()]
     if not sources:
@@ -65,6 +67,15 @@ def calendar_sales(config: RunConfig, shape: ScenarioShape) -> np.ndarray:
             for sale in company.sales:
                 share = overlap(config, sale.at, sale.over) * config.run.step / sale.over
                 found -= share[:, None, None] * sale.amount * where
+    return found
+
+
+def ordered(config: RunConfig, shape: ScenarioShape, of: str) -> np.ndarray:
+    """Net purchases by events of kind `flow`, Eq. (9) of docs/methods/overlay.md: [step, asset, venue]."""
+    found = np.zeros((shape.n_step, shape.n_asset, shape.n_venue))
+    for event in (o for o in config.overlays if o.kind == "flow" and o.of == of):
+        share = overlap(config, event.at, event.over) * config.run.step / event.over
+        found += share[:, None, None] * sales(config, shape, event.amount, event.traded_on)
     return found
 
 

@@ -11,7 +11,17 @@ from kernels.scenario import ScenarioShape
 from stress import units
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 from stress.config.factor import extended
-from stress.config.overlay import HaltOverlay, LaggingFeed, OracleError, OutageOverlay, StaleFeed
+from stress.config.overlay import (
+    CorrelationOverlay,
+    FlowOverlay,
+    FundingOverlay,
+    HaltOverlay,
+    LaggingFeed,
+    MarginOverlay,
+    OracleError,
+    OutageOverlay,
+    StaleFeed,
+)
 
 MOST_VOLATILITY = 100.0
 """In a year, with all factors on it: as much as an asset's own may be."""
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
     from stress.config.overlay import Depeg, MarketMakerDefault, PriceShock
 
 
+ELSEWHERE = (CorrelationOverlay, FundingOverlay, MarginOverlay, FlowOverlay)
 INTERRUPTIONS = (HaltOverlay, LaggingFeed, OracleError, OutageOverlay, StaleFeed)
 
 
@@ -37,8 +48,8 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     volatility = np.ones((shape.n_step, shape.n_asset))
     depth = np.ones((shape.n_step, shape.n_asset, shape.n_venue))
     for overlay in config.overlays:
-        if overlay.kind == "correlation" or overlay.kind == "funding" or overlay.kind == "margin":
-            continue  # have parts of their own: modules processes, funding and margin_raises
+        if isinstance(overlay, ELSEWHERE):
+            continue  # have parts of their own: modules processes, funding, margin_raises and flows
         if isinstance(overlay, INTERRUPTIONS) or getattr(overlay, "drawn", None) is not None:
             continue  # have parts of their own as well: modules trading and events
         if overlay.kind == "market_maker_default":

@@ -10,6 +10,7 @@ from stress.config.base import (
     Duration,
     Instant,
     Multiplier,
+    NonNegativeNumber,
     Number,
     Percentage,
     Return,
@@ -182,6 +183,24 @@ class MarketMakerDefault(Strict):
     """Assets that it quoted; all by default."""
 
 
+class FlowOverlay(Strict):
+    """Orders that somebody sends whatever the price: redemptions from funds, a treasury that sells."""
+
+    kind: Literal["flow"]
+    name: Text | None = None
+    """What the event is called in reports."""
+    at: Instant
+    """When it begins, from the start of the run."""
+    over: Duration
+    """How long it takes, evenly."""
+    amount: dict[str, SignedDollars] = Field(min_length=1)
+    """What is bought in all, by asset, at start prices; negative: sold."""
+    traded_on: dict[str, NonNegativeNumber] = Field(min_length=1)
+    """Weights of the venues on whose books, among those that list the asset."""
+    of: Literal["etf", "treasury"] = "etf"
+    """Whose orders they are called in `sold_by`."""
+
+
 class OracleError(Strict):
     """A while in which feeds say a wrong price."""
 
@@ -279,6 +298,7 @@ Overlay = Annotated[
     | FundingOverlay
     | MarginOverlay
     | MarketMakerDefault
+    | FlowOverlay
     | OracleError
     | StaleFeed
     | LaggingFeed

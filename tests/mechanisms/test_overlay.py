@@ -195,3 +195,38 @@ def test_what_a_run_is_conditional_on():
     assert conditional_on(config) == (
         "margins x2 from 5m on alpha, funding 4% higher for 1h from 0s, gone (50% of depth gone from 2m)"
     )
+
+
+FLOW = "{kind: flow, at: 2m, over: 1h, amount: {BTC: -$600M, ETH: $60M}, traded_on: {alpha: 2, beta: 1}%s}"
+
+
+@pytest.mark.parametrize("of", ["etf", "treasury"])
+def test_orders_by_hand(of):
+    """$600M over an hour, by weights of 2 and 1: $6.67M and $3.33M a minute are sold."""
+    flow = compiled(f"overlays=[{FLOW % f', of: {of}'}]", "run.horizon=65m").parts.flow
+    orders = flow.level[flow.row][:, 0]
+    assert CHANNELS[flow.channel[0]] == of
+    assert (orders[[0, 1, 62, 64]] == 0).all()
+    assert orders[2:62].sum(axis=(0, 2)) == pytest.approx([-600e6, 60e6])
+    assert orders[30] == pytest.approx(np.array([[-20e6, -10e6], [2e6, 1e6]]) / 3)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_orders_are_sent_beside_those_that_answer_returns(engine):
+    """Sold in full, under their channel; a calendar of the same channel comes on top."""
+    still = [f"assets.{a}.volatility=0.0001%" for a in ("BTC", "ETH")]
+    sellers = (
+        "sellers.dats={kind: treasuries, sold_on: {alpha: 1}, companies: "
+        "{one: {holdings: {BTC: $2B}, sales: [{at: 2m, over: 5m, amount: $20M}]}}}"
+    )
+    events = (
+        "overlays=[{kind: flow, at: 2m, over: 5m, amount: {BTC: -$10M}, traded_on: {beta: 1}, of: treasury}]"
+    )
+    found = simulate(engine, compiled(events, sellers, "run.horizon=10m", "books.shape=1", *still))
+    sold = found.sold_by[0, CHANNELS.index("treasury")]
+    assert 28e6 < sold < 30e6  # of $30M at start prices: it moves the price
+
+
+def test_orders_are_named():
+    config = load(CONFIGS / "small.yaml", [f"overlays=[{FLOW % ''}]", "run.horizon=65m"])
+    assert conditional_on(config) == "-$600M of BTC, $60M of ETH bought over 1h from 2m"

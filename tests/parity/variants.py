@@ -412,6 +412,12 @@ VARIANTS = {
         "{kind: price_shock, at: 9m, over: 1m, size: 1%}]",
         "venues.alpha.funding={cap: 50%}", "venues.beta.funding={cap: 90%}",
     ],
+    "funds sell, others answer": [
+        "overlays=[{kind: flow, at: 2m, over: 8m, amount: {BTC: -$300M, ETH: $20M}, traded_on: {beta: 1}}, "
+        "{kind: flow, at: 4m, over: 8m, amount: {ETH: -$50M}, traded_on: {alpha: 1, beta: 3}, of: treasury}]",
+        "sellers.funds={kind: etf, holdings: {BTC: $100B}, sensitivity: 20, half_life: 1h, most: 50%, "
+        "sold_on: {beta: 1}}",
+    ],
     # carrying and winding up
     "funding": [
         "venues.alpha.funding={cap: 2%}", "venues.beta.funding={interest: 0.03%, clamp: 0.01%, cap: 30%}",

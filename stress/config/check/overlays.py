@@ -14,6 +14,7 @@ from stress.config.overlay import (
     Depeg,
     DepthOverlay,
     Drawable,
+    FlowOverlay,
     FundingOverlay,
     HaltOverlay,
     LaggingFeed,
@@ -41,6 +42,10 @@ BY_VENUE = (
     DepthOverlay, FundingOverlay, MarginOverlay, MarketMakerDefault, OracleError, StaleFeed, HaltOverlay,
     OutageOverlay,
 )  # fmt: skip
+
+
+WHOLE = (PriceShock, Depeg, MarketMakerDefault, FlowOverlay)
+"""Events that must end within the run."""
 
 
 def overlays(draft: Draft) -> Iterator[Finding]:
@@ -72,6 +77,9 @@ def overlays(draft: Draft) -> Iterator[Finding]:
             yield from inventory(draft, path, overlay)
         if isinstance(overlay, FundingOverlay):
             yield from unfunded(draft, path, overlay)
+        if isinstance(overlay, FlowOverlay):
+            yield from traded(draft, path, overlay)
+            continue
         if isinstance(overlay, LaggingFeed):
             yield from lagging(draft, path, overlay)
         if isinstance(overlay, BY_VENUE) and overlay.venues is not None:
@@ -114,6 +122,17 @@ def drawable(path: Path, overlay: Overlay) -> Iterator[Finding]:
     elif drawn.kind == "triangular" and not drawn.least <= drawn.likeliest <= drawn.most:
         why = f"it must lie from {drawn.least:g} to {drawn.most:g}"
         yield (*path, "likeliest"), f"{drawn.likeliest:g} is out of range", why, ""
+
+
+def traded(draft: Draft, path: Path, overlay: FlowOverlay) -> Iterator[Finding]:
+    """Orders for assets that exist, on venues that list them."""
+    yield from undefined((*path, "amount"), overlay.amount, draft.assets, "asset")
+    yield from undefined((*path, "traded_on"), overlay.traded_on, draft.venues, "venue")
+    venues = [draft.venues.get(name) for name, weight in overlay.traded_on.items() if weight > 0]
+    for asset in overlay.amount:
+        if asset in draft.assets and all(venues) and not any(x and asset in x.markets for x in venues):
+            why = "none of the venues in `traded_on` lists it"
+            yield (*path, "amount", asset), f"{asset} cannot be traded", why, ""
 
 
 def lagging(draft: Draft, path: Path, overlay: LaggingFeed) -> Iterator[Finding]:
@@ -224,7 +243,8 @@ def within(draft: Draft, path: Path, overlay: Overlay) -> Iterator[Finding]:
     elif isinstance(overlay, MarginOverlay) and overlay.at > draft.run.horizon - draft.run.step * (1 - 1e-6):
         why = "no step begins then or later, so it would never be in force"
         yield (*path, "at"), "is within the last step", why, ""
-    elif isinstance(overlay, PriceShock | Depeg | MarketMakerDefault) and end > draft.run.horizon:
-        rest = "inventory" if isinstance(overlay, MarketMakerDefault) else "move"
+    elif isinstance(overlay, WHOLE) and end > draft.run.horizon:
+        named = {"market_maker_default": "inventory", "flow": "orders"}
+        rest = named.get(overlay.kind, "move")
         why = f"it takes until {units.DURATION.format(end)}, and the rest of the {rest} would be lost"
         yield (*path, "over"), f"ends after the horizon, {horizon}", why, ""
