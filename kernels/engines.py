@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from kernels import engine_cpu, engine_cuda
 from kernels.batch import Batch
 from kernels.batch import EngineError as EngineError
 from kernels.scenario import Scenario
 
-NAMES = ("cuda", "cpu", "numpy")
-"""Fastest first: what `auto` goes through."""
+NAMES = ("cuda", "cpu", "jax", "numpy")
+"""Fastest first."""
+
+PARTIAL = ("jax",)
+"""Engines that know some mechanisms only: `auto` passes them by."""
 
 _MODULES = {"cuda": engine_cuda, "cpu": engine_cpu}
 
 
 def missing(name: str) -> str | None:
     """Why an engine is not there, in a sentence; None if it is."""
+    if name == "jax":
+        return None if find_spec("jax") else "JAX is not installed; it comes with the extra [jax]"
     return _MODULES[name].missing() if name in _MODULES else None
 
 
@@ -22,7 +29,7 @@ def choose(name: str) -> str:
     """The engine that `name` stands for: itself, or for `auto` the first one that is there."""
     if name != "auto":
         return name
-    return next(candidate for candidate in NAMES if missing(candidate) is None)
+    return next(c for c in NAMES if c not in PARTIAL and missing(c) is None)
 
 
 class Engine:
@@ -34,7 +41,12 @@ class Engine:
 
     def __init__(self, name: str, scenario: Scenario):
         self.name, self.scenario = choose(name), scenario
-        self._prepared = _MODULES[self.name].prepared(scenario) if self.name in _MODULES else None
+        if self.name == "jax":
+            from kernels import engine_jax
+
+            self._prepared = engine_jax.prepared(scenario)
+        else:
+            self._prepared = _MODULES[self.name].prepared(scenario) if self.name in _MODULES else None
 
     def run_paths(self, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:
         """Simulate paths `first` to `first + count - 1`; `n_thread` 0 takes all cores."""

@@ -30,7 +30,7 @@ Set = Annotated[
 ]
 Paths = Annotated[str | None, typer.Option(help="Monte Carlo paths, in place of the config's.", metavar="N")]
 Seed = Annotated[str | None, typer.Option(help="Seed of all random numbers.", metavar="N")]
-Backend = Annotated[str | None, typer.Option(help="Engine: auto, cpu or numpy.")]
+Backend = Annotated[str | None, typer.Option(help="Engine: auto, cuda, cpu, jax or numpy.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes all cores. Results do not depend on it.")]
 AllowFailed = Annotated[
     float, typer.Option(min=0, max=1, help="Share of paths that may fail.", metavar="SHARE")

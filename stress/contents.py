@@ -57,5 +57,5 @@ def root_attributes(job: Job) -> dict[str, str]:
         "scenario_sha256": scenario_sha256(job.scenario),
         "seed": str(job.config.run.seed),
         "backend": job.backend,
-        "dtype": "float64" if job.backend == "numpy" else "float32",
+        "dtype": "float64" if job.backend in ("numpy", "jax") else "float32",
     }

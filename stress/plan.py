@@ -21,7 +21,7 @@ def plan(job: Job, threads: int = 0) -> dict[str, Any]:
     shape, run = job.scenario.shape, job.config.run
     n_cell = Layout(shape).n_cell
     tally = n_cell * N_BIN * 16
-    rows = 2 * BATCH[job.backend] * n_cell * (8 if job.backend == "numpy" else 4)
+    rows = 2 * BATCH[job.backend] * n_cell * (8 if job.backend in ("numpy", "jax") else 4)
     seconds = probe(job, threads)
     return {
         "name": job.name,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stress.config.run import RunConfig
     from stress.tally import Tally
 
-BATCH = {"cuda": 1 << 16, "cpu": 4096, "numpy": 256}
+BATCH = {"cuda": 1 << 16, "cpu": 4096, "jax": 1024, "numpy": 256}
 """Paths that an engine runs between two looks at the clock; results do not depend on it."""
 
 Progress = Callable[[int, int], None]

@@ -50,7 +50,7 @@ class Run(Strict):
     """Seed of all random numbers."""
     shard_paths: Annotated[int, Bounds(1, 10**9)] = 20_000
     """Paths in one shard file; results do not depend on it."""
-    backend: Literal["auto", "cuda", "cpu", "numpy"] = "auto"
+    backend: Literal["auto", "cuda", "cpu", "jax", "numpy"] = "auto"
     """Engine; `auto` takes the fastest that is there."""
     monitoring: Literal["continuous", "step"] = "continuous"
     """Whether venues check margins all the time, or only at the end of a step."""

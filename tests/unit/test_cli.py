@@ -18,6 +18,7 @@ from stress.runs import open_run, prepare
 from stress.store import RunFolder
 from stress.verify import verify
 from tests.disks import mounted
+from tests.scenarios import require
 
 PATHS = ["--paths", "60"]
 
@@ -218,6 +219,13 @@ def test_missing_backend_ends_with_three(config, monkeypatch, tmp_path):
     assert done.returncode == 3
     assert 'backend "cpu" is not there (not built)' in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_engine_without_a_mechanism_ends_with_three(config, tmp_path):
+    require("jax")
+    done = stress("run", config, "--backend", "jax", "--out", tmp_path / "out")
+    assert done.returncode == 3
+    assert "the engine jax does not have these mechanisms yet: adl" in done.stderr
 
 
 def test_folders_that_refuse_end_with_four(config, tmp_path):

@@ -1,0 +1,182 @@
+"""Recording a path in JAX: the fields of record_numpy.py that isolated positions fill."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kernels.mechanisms.adl import HORIZONS
+from kernels.mechanisms.cascade import MATERIAL
+from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, PAYERS, Layout
+from kernels.parts.record.record_numpy import STRESSED
+
+
+def begin(shape, dtype):
+    """Running totals of one path, all zero."""
+    a, v, t = shape.n_asset, shape.n_venue, shape.n_tier
+    sizes = {
+        "liquidated": (v, a, 2), "coins": (v, a), "liquidated_tier": (v, t), "adl_notional": (v, t),
+        "hedged": (v,), "needed": (v,), "forgone": (v,), "closed": (v,), "trough": (a, v),
+        "index_trough": (a,), "exogenous_trough": (a,), "branching": (a,), "exhaustion": (v,),
+        "backlog": (v,), "backlog_total": (), "isolated": (), "received": (v,),
+        "loss": (len(COMPONENTS), v, t),
+    }  # fmt: skip
+    return {name: jnp.zeros(size, dtype) for name, size in sizes.items()}
+
+
+def add(record, **amounts):
+    """The record with amounts added."""
+    return record | {name: record[name] + amount for name, amount in amounts.items()}
+
+
+def losses(**amounts):
+    """Amounts [venue, tier] by component: [component, venue, tier]."""
+    nothing = jnp.zeros_like(next(iter(amounts.values())))
+    return jnp.stack([amounts.get(name, nothing) for name in COMPONENTS])
+
+
+def forced(record, arrays, fill, notional, lost, deficit, fee, surplus):
+    """Slices executed in books: [asset, side, venue, tier] each; fill: [asset, venue].
+
+    returns: the record, and dollars of the step
+    """
+    dollars = notional * fill[:, None, :, None]
+    record = add(
+        record,
+        isolated=dollars.sum(),
+        loss=losses(margin_lost=lost.sum((0, 1)), deficit=deficit.sum((0, 1)), fees=fee.sum((0, 1))),
+        closed=arrays.closing_share * notional.sum((0, 1, 3)),
+        received=(fee + surplus).sum((0, 1, 3)),
+    )
+    return liquidation(record, notional, dollars), dollars.sum()
+
+
+def liquidation(record, notional, dollars):
+    return add(
+        record,
+        liquidated=jnp.moveaxis(dollars.sum(3), 2, 0),
+        coins=notional.sum((1, 3)).T,
+        liquidated_tier=dollars.sum((0, 1)),
+    )
+
+
+def cascades(record, active, first, total, depth):
+    """Branching ratio of the step's cascades; all [asset], depth [asset, venue]."""
+    material = active & (total > MATERIAL * depth.sum(-1)) & (first > 0)
+    ratio = jnp.where(material, 1 - first / jnp.where(total > 0, total, 1.0), 0.0)
+    return record | {"branching": jnp.maximum(record["branching"], ratio)}
+
+
+def backlogs(record, waiting):
+    """Notional triggered and not executed at the end of the step [venue]."""
+    return record | {
+        "backlog": jnp.maximum(record["backlog"], waiting),
+        "backlog_total": jnp.maximum(record["backlog_total"], waiting.sum()),
+    }
+
+
+def funds(record, paid, bad_debt, minutes, spent):
+    """Who paid the step's deficits [venue, tier]; note the first exhaustion."""
+    never = record["exhaustion"] == 0
+    record = record | {"exhaustion": jnp.where(never & spent, minutes, record["exhaustion"])}
+    return add(record, loss=losses(fund_draw=paid, bad_debt=bad_debt))
+
+
+def prices(record, arrays, price, exogenous):
+    """Troughs after a step."""
+    index = (price * arrays.index_weight).sum(-1)
+    return record | {
+        "trough": jnp.minimum(record["trough"], price),
+        "index_trough": jnp.minimum(record["index_trough"], index),
+        "exogenous_trough": jnp.minimum(record["exogenous_trough"], exogenous),
+    }
+
+
+def with_total(values, axes):
+    """`values` with one more entry, the sum, at the end of each of the axes."""
+    for axis in axes:
+        values = jnp.concatenate([values, values.sum(axis=axis, keepdims=True)], axis=axis)
+    return values
+
+
+def forgone(shape, record, coins, dollars, price):
+    """What winners would have made more by holding on: USD [horizon, venue], negative where less.
+
+    coins, dollars, price: of every step [step, asset, venue]; sold counts positive, bought negative
+    """
+    waits = [max(int(minutes * 60 / shape.dt_seconds + 0.5), 1) for minutes in HORIZONS]
+    found = [record["forgone"]]
+    for wait in waits[1:]:
+        later = np.minimum(np.arange(shape.n_step) + wait, shape.n_step - 1)
+        found.append((dollars - coins * jnp.exp(price[later])).sum((0, 1)))
+    return jnp.stack(found)
+
+
+def fields(shape, arrays, record, steps):
+    """All fields of `kernels.outcome` of one path, by name.
+
+    steps: of every step: `flow` [step], `coins` and `dollars` of deleveraging, `price` [step, asset, venue]
+    """
+    component = {name: record["loss"][i] for i, name in enumerate(COMPONENTS)}
+    component["total"] = component["margin_lost"] + component["deficit"]
+    stressed = record["exogenous_trough"] < STRESSED
+    index, exogenous = -record["index_trough"] * stressed, -record["exogenous_trough"] * stressed
+    cumulative = jnp.concatenate([jnp.zeros_like(steps["flow"][:1]), jnp.cumsum(steps["flow"])])
+    window = min(shape.window_steps, shape.n_step)
+    held_on = forgone(shape, record, steps["coins"], steps["dollars"], steps["price"])
+    branching = record["branching"]
+    found = {
+        "loss": with_total(jnp.stack([component[name] for name in COMPONENTS]), (1, 2)),
+        "liquidated": with_total(record["liquidated"], (0, 1, 2)),
+        "liquidated_coins": with_total(record["coins"], (0, 1)),
+        "liquidated_tier": with_total(record["liquidated_tier"], (0, 1)),
+        "adl_notional": with_total(record["adl_notional"], (0, 1)),
+        "adl_hedged": with_total(record["hedged"], (0,)),
+        "adl_forgone": with_total(jnp.maximum(held_on, 0.0), (1,)),
+        "adl_spared": with_total(jnp.maximum(-held_on, 0.0), (1,)),
+        "adl_overshoot": with_total(jnp.maximum(held_on - record["needed"], 0.0), (1,)),
+        "open_interest_closed": with_total(record["closed"], (0,)),
+        "fall": (1 - jnp.exp(record["trough"])) * arrays.listed,
+        "index_fall": 1 - jnp.exp(record["index_trough"]),
+        "exogenous_fall": 1 - jnp.exp(record["exogenous_trough"]),
+        "stressed_index_trough": index,
+        "stressed_exogenous_trough": exogenous,
+        "amplification": jnp.where(stressed, index / jnp.where(stressed, exogenous, 1.0), 0.0),
+        "amplification_points": jnp.maximum(record["exogenous_trough"] - record["index_trough"], 0.0),
+        "branching_ratio": jnp.append(branching, branching.max()),
+        "exhaustion_time": record["exhaustion"],
+        "venues_exhausted": (record["exhaustion"] > 0).sum().astype(branching.dtype),
+        "backlog": jnp.append(record["backlog"], record["backlog_total"]),
+        "sold_by": jnp.zeros(len(CHANNELS), branching.dtype).at[0].set(record["isolated"]),
+        "worst_window": (cumulative[window:] - cumulative[:-window]).max(),
+    }
+    # What needs a part that this form does not have stays zero.
+    for name, dims in Layout(shape).shapes.items():
+        found.setdefault(name, jnp.zeros(dims, branching.dtype))
+    return {name: jnp.maximum(value, 0.0) for name, value in found.items()}
+
+
+def check(record, start, cash, price, flow):
+    """Status bits of identities that do not hold, as in record_numpy.py; tolerances are those of the type."""
+    component = {name: record["loss"][i] for i, name in enumerate(COMPONENTS)}
+    rounding = 1e-9 if price.dtype == jnp.float64 else 1e-4
+    drawn = component["fund_draw"].sum(1)
+    had = start + record["received"]
+    sound = (jnp.abs(had - cash - drawn) <= rounding * (had + drawn + 1)).all() & (cash >= 0).all()
+    paid = sum(component[name] for name in PAYERS)
+    sound &= (jnp.abs(component["deficit"] - paid) <= rounding * (component["deficit"] + 1)).all()
+    total = flow.sum()
+    sound &= jnp.abs(total - record["liquidated_tier"].sum()) <= 1e3 * rounding * total + 1
+    finite = jnp.isfinite(price).all()
+    for value in jax.tree.leaves(record):
+        finite &= jnp.isfinite(value).all()
+    return jnp.where(sound, 0, IDENTITY_BROKEN) | jnp.where(finite, 0, NOT_FINITE)
+
+
+def rows(shape, found):
+    """Outcome rows of NumPy fields [path, ...]: [path, cell]."""
+    layout = Layout(shape)
+    some = next(iter(found.values()))
+    block = np.zeros((len(some), layout.n_cell), some.dtype)
+    for name, part in layout.slices.items():
+        block[:, part] = found[name].reshape(len(block), -1)
+    return block

@@ -1,0 +1,110 @@
+"""The engine in JAX against the reference, path by path: to rounding in float64, within 1e-4 in float32."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from kernels.batch import EngineError
+from kernels.outcome import COUNTERS
+from kernels.scenario import PARTS
+from stress.compile import compile_config
+from stress.config import load
+from tests.parity.compare import TOLERANCE, gaps
+from tests.parity.variants import CONFIGS, VARIANTS, compiled, policy
+from tests.scenarios import Outcome, quiet, require, simulate
+
+pytestmark = pytest.mark.parity
+
+SEED, N_PATH = 20251010, 100
+EXPLICIT = 1e-11
+"""Of gross quantities, in float64: sums in another order, through half an hour."""
+
+CASES = {
+    # name: what it is there for
+    "as it is": "student_t, two classes, a ladder",
+    "backlog, bad debt": "throughput that binds, funds that are spent",
+    "jump diffusion": "uint64 thresholds of counts",
+    "shapes above and below 1": "bisections, ends of books",
+}
+SHORT = ("backlog, bad debt",)
+
+
+@pytest.fixture(autouse=True)
+def jax():
+    require("jax")
+
+
+@cache
+def without_deleveraging(name):
+    return compile_config(load(CONFIGS / "small.yaml", VARIANTS[name] + policy("none")))
+
+
+@cache
+def both(name, precision):
+    """Scenario and the outcomes of the reference and of the engine in JAX."""
+    from kernels.engine_jax import Engine
+
+    scenario = without_deleveraging(name)
+    batch = Engine(scenario, precision).run_paths(SEED, 0, N_PATH)
+    return scenario, simulate("numpy", scenario, SEED, count=N_PATH), Outcome(scenario, batch)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_paths_agree_in_float64(name):
+    scenario, reference, twin = both(name, "float64")
+    assert reference.loss[:, 0, -1, -1].max() > 1e6
+    found = gaps(scenario, reference, twin)
+    assert {k: v.max() for k, v in found.items() if v.max() > EXPLICIT} == {}
+    assert np.array_equal(reference.status, twin.status)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_work_is_counted_alike(name):
+    _, reference, twin = both(name, "float64")
+    counts = [dict(zip(COUNTERS, o.batch.counters.tolist(), strict=True)) for o in (reference, twin)]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_paths_agree_in_float32(name):
+    scenario, reference, twin = both(name, "float32")
+    assert twin.batch.rows.dtype == np.float32
+    found = gaps(scenario, reference, twin)
+    assert {k: v.max() for k, v in found.items() if v.max() > TOLERANCE} == {}
+
+
+def test_any_range_has_the_same_bits():
+    from kernels.engine_jax import BLOCK, Engine
+
+    scenario = without_deleveraging("backlog, bad debt")
+    engine = Engine(scenario)
+    whole = engine.run_paths(SEED, 0, BLOCK + 9)
+    part = engine.run_paths(SEED, BLOCK - 3, 7)
+    assert part.rows.tobytes() == whole.rows[BLOCK - 3 : BLOCK + 4].tobytes()
+    assert engine.run_paths(SEED, 5, 0).rows.shape == (0, whole.rows.shape[1])
+    far = (1 << 40) + 5
+    reference = simulate("numpy", scenario, SEED, far, 2)
+    assert engine.run_paths(SEED, far, 2).rows == pytest.approx(reference.batch.rows, rel=1e-9, abs=1e-3)
+
+
+def test_what_it_does_not_have_is_named():
+    from kernels.engine_jax import Engine, unsupported
+
+    with pytest.raises(EngineError, match="does not have these mechanisms yet: account, adl"):
+        Engine(compiled("cross margin, long and hedged"))
+    plain = quiet()
+    assert unsupported(plain) is None
+    for name in set(PARTS) - {"adl"}:
+        found = [v for v in VARIANTS if getattr(compiled(v).parts, name) is not None][:1]
+        assert all(name in unsupported(compiled(v)) for v in found)
+
+
+def test_nothing_outside_changes():
+    """Double precision is asked for where it is needed, and nowhere else."""
+    import jax.numpy as jnp
+
+    from kernels.engine_jax import Engine
+
+    Engine(quiet())
+    assert jnp.ones(1).dtype == jnp.float32
