@@ -38,4 +38,8 @@
 #include "kernels/state_fused.h"
 #include "kernels/settlement_fused.h"
 #include "kernels/accounts_fused.h"
+#include "kernels/markets_fused.h"
+#include "kernels/deleveraging_fused.h"
+#include "kernels/execution_fused.h"
+#include "kernels/selling_fused.h"
 #include "kernels/engine_fused.h"
