@@ -46,8 +46,8 @@ class Markets : protected Settlement {
     Flows flows;
     Vaults vaults;
     uint32_t unwinding;  // assets in which vaults sell in the step
-    bool
-        joint;  // assets wait for each other within the step: accounts, frozen flows or vaults may touch them
+    // Assets wait for each other within the step: accounts, frozen flows or vaults may touch them.
+    bool joint;
     const int lags;             // most steps by which a feed is behind
     Rooms<vec, MAX_PAST> past;  // marks at the ends of the last steps, by asset
     Returns returns;
