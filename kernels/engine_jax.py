@@ -17,6 +17,7 @@ import numpy as np
 from kernels import outcome
 from kernels.batch import Batch, EngineError
 from kernels.mechanisms.adl import ADL_NONE
+from kernels.mechanisms.adl import step_jax as adl
 from kernels.mechanisms.arbitrage import step_jax as arbitrage
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_jax as book
@@ -34,6 +35,10 @@ BLOCK = 128
 """Paths that are run together, from its multiples on: a path has the same bits in any range."""
 
 
+WINNERS = "winners_"
+"""Before the names of arrays that say where winners stand."""
+
+
 class Rules(NamedTuple):
     """What a compiled program is made for, besides its shape."""
 
@@ -45,16 +50,13 @@ class Rules(NamedTuple):
 
 def unsupported(scenario: Scenario) -> str | None:
     """What this engine lacks for a scenario, in a sentence; None if nothing."""
-    # Where winners stand matters to nobody who does not deleverage.
     lacking = [name for name in PARTS if name != "adl" and getattr(scenario.parts, name) is not None]
-    if (scenario.arrays.adl_policy != ADL_NONE).any():
-        lacking.append("adl")
     if not lacking:
         return None
     return (
         f"the engine jax does not have these mechanisms yet: {', '.join(lacking)}. It knows isolated "
-        "positions, books, marks that are weighted means, and funds in cash. Leave the others out, or take "
-        "another engine"
+        "positions, books, marks that are weighted means, funds in cash and deleveraging. Leave the others "
+        "out, or take another engine"
     )
 
 
@@ -68,7 +70,9 @@ class State(NamedTuple):
     memory: jax.Array  # [asset, venue]
     frontier: jax.Array  # [asset, side, venue]
     executed: jax.Array  # [asset, side, group, venue]; one group where all are executed together
+    survival: jax.Array  # [asset, side, venue, tier]
     fund: jax.Array  # [venue]
+    peak: jax.Array  # largest fund so far [venue]
     spent: jax.Array  # bool [venue]
     status: jax.Array
     counters: jax.Array  # [counter]
@@ -80,20 +84,22 @@ class Market(NamedTuple):
 
     arrays: ScenarioArrays
     tables: liquidation.Tables
-    rows: jax.Array  # cumulative notional [asset, side, group, venue, edge]
+    winners: dict | None  # where winners stand, by name; None where nobody deleverages
     thinning: np.ndarray  # assets with a shape above 1, bool [asset, 1]
 
 
-def initial(shape, arrays) -> State:
+def initial(shape, market: Market) -> State:
     """A path at its start: prices at one, books at rest, calm memory, funds full."""
+    arrays, n_group = market.arrays, 1 if market.winners is None else shape.n_group
     dtype = arrays.depth.dtype
-    market = (shape.n_asset, shape.n_venue)
+    size = (shape.n_asset, shape.n_venue)
     side = (shape.n_asset, 2, shape.n_venue)
     return State(
-        exogenous=jnp.zeros(market[0], dtype), fundamental=jnp.zeros(market[0], dtype),
-        price=jnp.zeros(market, dtype), q=jnp.zeros(market, dtype), memory=arrays.calm_memory,
-        frontier=jnp.zeros(side, dtype), executed=jnp.zeros((*side[:2], 1, side[2]), dtype),
-        fund=arrays.fund, spent=jnp.zeros(shape.n_venue, bool), status=jnp.zeros((), jnp.int32),
+        exogenous=jnp.zeros(size[0], dtype), fundamental=jnp.zeros(size[0], dtype),
+        price=jnp.zeros(size, dtype), q=jnp.zeros(size, dtype), memory=jnp.asarray(arrays.calm_memory),
+        frontier=jnp.zeros(side, dtype), executed=jnp.zeros((*side[:2], n_group, side[2]), dtype),
+        survival=jnp.ones((*side, shape.n_tier), dtype), peak=jnp.zeros_like(arrays.fund),
+        fund=jnp.asarray(arrays.fund), spent=jnp.zeros(shape.n_venue, bool), status=jnp.zeros((), jnp.int32),
         counters=jnp.zeros(len(outcome.COUNTERS), jnp.int32), record=recording.begin(shape, dtype),
     )  # fmt: skip
 
@@ -123,10 +129,28 @@ def step(shape, rules, market: Market, state: State, seed, path, now):
     monitoring = jnp.broadcast_to((arrays.monitoring * deviation)[:, None, None], state.frontier.shape)
     reached = jnp.where(arrays.listed[:, None], liquidation.distance(marks, monitoring), 0.0)
     frontier = jnp.maximum(state.frontier, reached)
-    worth = state.fund
+    worth, peak = state.fund, jnp.maximum(state.peak, state.fund)
+
+    # 4. Auto-deleveraging of what is bankrupt on arrival.
+    executed, survival, pending, flow = state.executed, state.survival, 0.0, 0.0
+    coins = dollars = jnp.zeros_like(start)
+    if market.winners is not None:
+        on = adl.is_on(arrays, worth, peak, state.spent)
+        first = adl.starts(seed, path, now["number"], shape.n_asset, start.dtype)
+        behind = (frontier[:, :, None] > executed).any(axis=(1, 2))
+        closed = adl.close(
+            arrays, market.winners, market.tables, on & arrays.listed & behind, marks, executed, frontier,
+            survival, first,
+        )  # fmt: skip
+        executed, survival, at_mark = closed.executed, closed.survival, market.winners["at_mark"]
+        record, flow, coins, dollars = recording.deleveraged(record, closed, jnp.exp(marks), at_mark)
+        pending = jnp.where(at_mark[:, None], closed.deficit.sum((0, 1)), 0.0)
 
     # 5. The forced selling.
-    sold, executed, room = sell(rules, market, state.executed, frontier, fundamental, q, depth, monitoring)
+    rows = cumulative(market, survival)
+    sold, executed, room = sell(
+        rules, arrays, rows, executed, survival, frontier, fundamental, q, depth, monitoring
+    )
 
     # 6. Fills and losses.
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
@@ -136,12 +160,12 @@ def step(shape, rules, market: Market, state: State, seed, path, now):
     active = sold.rounds > 0
     record = recording.cascades(record, active, sold.first, sold.flow.sum((1, 2)), depth)
     record = recording.backlogs(record, jnp.maximum(sold.wanted - sold.flow, 0.0).sum((0, 1)))
-    executed, slices = settle(market, executed, sold, fill)
-    record, dollars = recording.forced(record, arrays, fill, *slices)
+    executed, slices = settle(market, rows, executed, survival, sold, fill)
+    record, booked = recording.forced(record, arrays, fill, *slices)
 
     # 7. Funds and memory.
     _, _, deficit, fee, surplus = slices
-    pending = deficit.sum((0, 1))
+    pending = pending + deficit.sum((0, 1))
     owed = pending.sum(-1)
     drawn, _ = waterfall.draw(worth, owed)
     share = jnp.where(owed > 0, drawn / jnp.where(owed > 0, owed, 1.0), 0.0)
@@ -149,7 +173,6 @@ def step(shape, rules, market: Market, state: State, seed, path, now):
     spent = (owed > DUST) & (owed >= worth)
     record = recording.funds(record, paid, pending - paid, now["minutes"], spent)
     record = recording.prices(record, arrays, price, state.exogenous + move)
-    nothing = jnp.zeros_like(price)
     after = State(
         exogenous=state.exogenous + move,
         fundamental=sold.fundamental,
@@ -158,18 +181,27 @@ def step(shape, rules, market: Market, state: State, seed, path, now):
         memory=withdrawal.remember(arrays, state.memory, price - state.price),
         frontier=sold.frontier,
         executed=executed,
+        survival=survival,
+        peak=peak,
         fund=worth - drawn + (fee + surplus).sum((0, 1, 3)),
         spent=spent,
         status=state.status | status(sold, room),
         counters=state.counters + counted(displaced, sold),
         record=record,
     )
-    return after, {"flow": dollars, "price": price, "coins": nothing, "dollars": nothing}
+    return after, {"flow": flow + booked, "price": price, "coins": coins, "dollars": dollars}
 
 
-def sell(rules, market, executed, frontier, fundamental, q, depth, monitoring):
+def cumulative(market, survival):
+    """Cumulative notional [asset, side, group, venue, edge]; one group where all are executed together."""
+    forced = market.arrays.forced
+    if market.winners is None:
+        return forced.sum(axis=(2, 5))[:, :, None]
+    return jnp.einsum("asgvet,asvt->asgve", forced, survival)
+
+
+def sell(rules, arrays, rows, executed, survival, frontier, fundamental, q, depth, monitoring):
     """The cascades of all assets: `Cascade` [asset, ...], executed frontiers, room of the books."""
-    arrays, rows = market.arrays, market.rows
     room = book.room(q, depth, arrays.alpha, arrays.band, arrays.hard_end)
     limit = jnp.minimum(room, arrays.throughput[:, None, :])
     base = liquidation.forced_total(rows, executed)
@@ -180,22 +212,22 @@ def sell(rules, market, executed, frontier, fundamental, q, depth, monitoring):
     executed = jnp.where((new & ~active)[:, None, None, None], frontier[:, :, None], executed)
     rounds = cascade.Rounds(
         fundamental, q, depth, arrays.alpha, arrays.band, arrays.permanent, arrays.mark_weight, monitoring,
-        rows, base, limit, jnp.zeros_like(active),
+        rows, base, limit, (survival != 1).any(axis=(1, 2, 3)),
     )  # fmt: skip
     sold = jax.vmap(partial(cascade.run, rules=rules))(rounds, frontier, active)
     return sold, executed, room
 
 
-def settle(market, before, sold, fill):
+def settle(market, rows, before, survival, sold, fill):
     """Executed frontiers after the step's flow; notional, losses and fees of its slices by tier."""
     arrays, tables = market.arrays, market.tables
     some, reached = sold.flow > 0, sold.frontier[:, :, None]
     late = some & (sold.flow < sold.wanted)
-    ahead = liquidation.advance(market.rows, before, reached, sold.flow, late)
+    ahead = liquidation.advance(rows, before, reached, sold.flow, late)
     after = jnp.where(some[:, :, None], ahead, before)
     notional, lost, deficit, left = liquidation.slice_losses(tables, arrays, before, after, fill)
     fee, surplus = waterfall.fees(arrays, notional, left, fill)
-    slices = [liquidation.by_tier(tables, x) for x in (notional, lost, deficit, fee, surplus)]
+    slices = [survival * liquidation.by_tier(tables, x) for x in (notional, lost, deficit, fee, surplus)]
     # Markets of an asset with a cascade where nobody was in the way: executed as they stand.
     idle = (sold.flow == 0) & (sold.wanted == 0) & (sold.rounds > 0)[:, None, None]
     return jnp.where(idle[:, :, None], jnp.maximum(before, reached), after), slices
@@ -228,9 +260,11 @@ def simulate(shape, rules, fixed, floats, seed, path):
     floats: the scenario's float arrays by name: the function is differentiable in each of them
     seed  : low and high word, uint32; path: the same, [path] each
     """
-    arrays = ScenarioArrays(**floats, **fixed["arrays"])
-    rows = arrays.forced.sum(axis=(2, 5))[:, :, None]
-    market = Market(arrays, liquidation.tables(arrays), rows, fixed["thinning"])
+    numbers = {name: x for name, x in floats.items() if not name.startswith(WINNERS)}
+    arrays = ScenarioArrays(**numbers, **fixed["arrays"])
+    winners = {name.removeprefix(WINNERS): x for name, x in floats.items() if name.startswith(WINNERS)}
+    winners = winners | {"at_mark": fixed["at_mark"]} if winners else None
+    market = Market(arrays, liquidation.tables(arrays), winners, fixed["thinning"])
     number = np.arange(shape.n_step)
     now = {
         "number": number.astype(np.uint32),
@@ -245,7 +279,7 @@ def simulate(shape, rules, fixed, floats, seed, path):
             return step(shape, rules, market, state, seed, path, now)
 
         body = jax.checkpoint(body) if rules.gradients else body
-        state, steps = jax.lax.scan(body, initial(shape, arrays), now)
+        state, steps = jax.lax.scan(body, initial(shape, market), now)
         found = recording.fields(shape, arrays, state.record, steps)
         broken = recording.check(state.record, arrays.fund, state.fund, state.price, steps["flow"])
         return found | {"status": state.status | broken, "counters": state.counters}
@@ -289,8 +323,12 @@ class Engine:
         self.scenario, self.precision = scenario, precision
         values = {f.name: getattr(scenario.arrays, f.name) for f in dataclasses.fields(ScenarioArrays)}
         self.floats = {name: x for name, x in values.items() if x.dtype == np.float64}
-        """The arrays that a gradient is taken by, NumPy float64 by name."""
+        """The arrays that a gradient is taken by, NumPy float64 by name; those of winners with a prefix."""
+        part = scenario.parts.adl if (scenario.arrays.adl_policy != ADL_NONE).any() else None
+        if part is not None:
+            self.floats |= {WINNERS + name: getattr(part, name) for name in ("equity", "entry", "hedged")}
         fixed = {
+            "at_mark": None if part is None else part.at_mark != 0,
             "arrays": {name: x for name, x in values.items() if name not in self.floats},
             "thinning": (scenario.arrays.alpha > 1).any(axis=-1, keepdims=True),
         }

@@ -11,7 +11,7 @@ from kernels.scenario import PARTS
 from stress.compile import compile_config
 from stress.config import load
 from tests.parity.compare import TOLERANCE, gaps
-from tests.parity.variants import CONFIGS, VARIANTS, compiled, policy
+from tests.parity.variants import CONFIGS, ENTRIES, POOR, SLOW, VARIANTS, compiled, policy
 from tests.scenarios import Outcome, quiet, require, simulate
 
 pytestmark = pytest.mark.parity
@@ -21,13 +21,21 @@ EXPLICIT = 1e-11
 """Of gross quantities, in float64: sums in another order, through half an hour."""
 
 CASES = {
-    # name: what it is there for
-    "as it is": "student_t, two classes, a ladder",
-    "backlog, bad debt": "throughput that binds, funds that are spent",
-    "jump diffusion": "uint64 thresholds of counts",
-    "shapes above and below 1": "bisections, ends of books",
-}
-SHORT = ("backlog, bad debt",)
+    "as it is": [],
+    "backlog, bad debt": VARIANTS["backlog, bad debt"],
+    "jump diffusion, nobody deleverages": VARIANTS["jump diffusion"] + policy("none"),
+    "shapes above and below 1": VARIANTS["shapes above and below 1"],
+    "backlog, queue": VARIANTS["backlog, queue"],
+    "random start, and a queue at the mark": [
+        *POOR, *ENTRIES, "venues.alpha.adl={policy: random_start, fund_below: 50%}",
+        "venues.beta.adl={policy: queue_hyperliquid, fund_below: 50%, price: mark}",
+    ],
+    "capped pro rata and a waterfill, with backlog": [
+        *POOR, *SLOW, "venues.alpha.adl={policy: capped_pro_rata, fund_below: 50%}",
+        "venues.beta.adl={policy: leverage_waterfill, drawdown: 10%}",
+    ],
+}  # fmt: skip
+SINGLE = ("backlog, bad debt", "backlog, queue")
 
 
 @pytest.fixture(autouse=True)
@@ -36,8 +44,8 @@ def jax():
 
 
 @cache
-def without_deleveraging(name):
-    return compile_config(load(CONFIGS / "small.yaml", VARIANTS[name] + policy("none")))
+def case(name):
+    return compile_config(load(CONFIGS / "small.yaml", CASES[name]))
 
 
 @cache
@@ -45,7 +53,7 @@ def both(name, precision):
     """Scenario and the outcomes of the reference and of the engine in JAX."""
     from kernels.engine_jax import Engine
 
-    scenario = without_deleveraging(name)
+    scenario = case(name)
     batch = Engine(scenario, precision).run_paths(SEED, 0, N_PATH)
     return scenario, simulate("numpy", scenario, SEED, count=N_PATH), Outcome(scenario, batch)
 
@@ -66,7 +74,7 @@ def test_work_is_counted_alike(name):
     assert counts[0] == counts[1]
 
 
-@pytest.mark.parametrize("name", SHORT)
+@pytest.mark.parametrize("name", SINGLE)
 def test_paths_agree_in_float32(name):
     scenario, reference, twin = both(name, "float32")
     assert twin.batch.rows.dtype == np.float32
@@ -77,7 +85,7 @@ def test_paths_agree_in_float32(name):
 def test_any_range_has_the_same_bits():
     from kernels.engine_jax import BLOCK, Engine
 
-    scenario = without_deleveraging("backlog, bad debt")
+    scenario = case("backlog, bad debt")
     engine = Engine(scenario)
     whole = engine.run_paths(SEED, 0, BLOCK + 9)
     part = engine.run_paths(SEED, BLOCK - 3, 7)
@@ -91,7 +99,7 @@ def test_any_range_has_the_same_bits():
 def test_what_it_does_not_have_is_named():
     from kernels.engine_jax import Engine, unsupported
 
-    with pytest.raises(EngineError, match="does not have these mechanisms yet: account, adl"):
+    with pytest.raises(EngineError, match=r"does not have these mechanisms yet: account\. It"):
         Engine(compiled("cross margin, long and hedged"))
     plain = quiet()
     assert unsupported(plain) is None

@@ -223,9 +223,10 @@ def test_missing_backend_ends_with_three(config, monkeypatch, tmp_path):
 
 def test_engine_without_a_mechanism_ends_with_three(config, tmp_path):
     require("jax")
-    done = stress("run", config, "--backend", "jax", "--out", tmp_path / "out")
+    capital = "venues.alpha.vault={capital: $5M, capacity: $100M, take: 60%, half_life: 5m}"
+    done = stress("run", config, "--backend", "jax", "--set", capital, "--out", tmp_path / "out")
     assert done.returncode == 3
-    assert "the engine jax does not have these mechanisms yet: adl" in done.stderr
+    assert "the engine jax does not have these mechanisms yet: vault." in done.stderr
 
 
 def test_folders_that_refuse_end_with_four(config, tmp_path):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.scenarios import LIMIT, quiet, replaced, require, simulate, uniform
+from kernels.mechanisms.adl import ADL_CAPPED_PRO_RATA, ADL_LEVERAGE_WATERFILL
+from tests.scenarios import LIMIT, quiet, replaced, require, simulate, uniform, winners, with_parts
 
 pytestmark = pytest.mark.parity
 
@@ -98,7 +99,7 @@ def test_the_point_has_a_tail(worst):
 
 
 DIRECTIONS = ("fund", "depth", "shock", "open interest", "mix", "volatility", "alpha", "permanent",
-              "withdrawal", "monitoring", "fee_rate", "mark_weight")  # fmt: skip
+              "withdrawal", "monitoring", "fee_rate", "group_rate", "mark_weight")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DIRECTIONS)
@@ -112,6 +113,8 @@ def test_against_central_differences_of_the_reference(worst, name):
             return replaced(crash(), **{n: getattr(arrays, n) * (1 + by) for n in TABLES})
         if name == "mix":
             return crash_of(tilted(arrays.forced, by))
+        if name == "group_rate":  # margins follow from it
+            return crash(group_rate=arrays.group_rate * (1 + by))
         return replaced(crash(), **{name: getattr(arrays, name) * (1 + by)})
 
     difference = (reference(moved(step)) - reference(moved(-step))) / (2 * step)
@@ -132,4 +135,63 @@ def crash_of(forced):
 
 def test_all_slopes_are_numbers(worst):
     _, slope = worst
+    assert all(np.isfinite(x).all() for x in slope.values())
+
+
+def deleveraged(**changes):
+    """The crash with policies that close against winners, who entered at other prices."""
+    policies = np.array([ADL_CAPPED_PRO_RATA, ADL_LEVERAGE_WATERFILL], np.int32)
+    scenario = crash(adl_policy=policies, adl_below=1e4, adl_drawdown=0.1)
+    given = {"entry": np.array([1.02, 0.97]), "hedged": 1e5} | changes
+    return with_parts(scenario, adl=winners(scenario.shape, **given))
+
+
+def taken(loss, notional, hedged, xp):
+    """Losses of the worst paths, what winners paid counted again, and what was closed."""
+    worst = xp.sort(loss[:, 0, :2, -1].sum(1) + 5 * loss[:, 4, 0, -1] + 3 * loss[:, 4, 1, -1])[-WORST:]
+    return worst.mean() + notional[:, -1, 1].mean() + hedged[:, -1].mean()
+
+
+@pytest.fixture(scope="module")
+def closings():
+    require("jax")
+    import jax.numpy as jnp
+
+    from kernels.engine_jax import Engine
+
+    def measure(found):
+        return taken(found["loss"], found["adl_notional"], found["adl_hedged"], jnp)
+
+    engine = Engine(deleveraged(), tolerance=1e-12, max_rounds=20_000)
+    return engine.gradient(measure, SEED, 0, N_PATH)
+
+
+@pytest.mark.parametrize(
+    "name", ["depth", "shock", "open interest", "winners_entry", "winners_equity", "winners_hedged"]
+)
+def test_deleveraging_against_central_differences(closings, name):
+    value, slope = closings
+    scenario, step = deleveraged(), 1e-6
+    arrays, part = scenario.arrays, scenario.parts.adl
+
+    def measured(by):
+        if name == "open interest":
+            moved = replaced(scenario, **{n: getattr(arrays, n) * (1 + by) for n in TABLES})
+        elif name.startswith("winners_"):
+            leaf = name.removeprefix("winners_")
+            moved = deleveraged(**{leaf: getattr(part, leaf) * (1 + by)})
+        else:
+            moved = replaced(scenario, **{name: getattr(arrays, name) * (1 + by)})
+        found = simulate(LIMIT, moved, SEED, 0, N_PATH)
+        return taken(found.loss, found.adl_notional, found.adl_hedged, np)
+
+    assert value == pytest.approx(measured(0.0), rel=1e-9)
+    if name == "open interest":
+        along = sum((slope[n] * getattr(arrays, n)).sum() for n in ("forced", "tier_notional"))
+    elif name.startswith("winners_"):
+        along = (slope[name] * getattr(part, name.removeprefix("winners_"))).sum()
+    else:
+        along = (slope[name] * getattr(arrays, name)).sum()
+    assert along == pytest.approx((measured(step) - measured(-step)) / (2 * step), rel=1e-4)
+    assert along != 0
     assert all(np.isfinite(x).all() for x in slope.values())

@@ -50,6 +50,30 @@ def forced(record, arrays, fill, notional, lost, deficit, fee, surplus):
     return liquidation(record, notional, dollars), dollars.sum()
 
 
+def deleveraged(record, closed, price, at_mark):
+    """Bankrupt positions closed against winners; price: marks [asset, venue]; at_mark: bool [venue].
+
+    returns: the record; dollars of the step; coins and dollars of the closings [asset, venue], longs positive
+    """
+    notional, margin, deficit = closed.notional, closed.margin, closed.deficit
+    sign = np.array([1.0, -1.0])[:, None]
+    at_price = notional * price[:, None, :, None]
+    dollars = jnp.where(at_mark[:, None], at_price, notional - sign[..., None] * margin)
+    paid = jnp.where(at_mark[:, None], 0.0, deficit)
+    coins, forgone = notional.sum(3), paid.sum((0, 1, 3))
+    record = add(
+        record,
+        loss=losses(margin_lost=margin.sum((0, 1)), deficit=deficit.sum((0, 1)), adl=paid.sum((0, 1))),
+        adl_notional=closed.taken.sum((0, 1)),
+        closed=coins.sum((0, 1)),
+        forgone=forgone,
+        needed=forgone,
+        hedged=closed.hedged.sum((0, 1)),
+    )
+    closings = (sign * coins).sum(1), (sign * dollars.sum(3)).sum(1)
+    return liquidation(record, notional, dollars), dollars.sum(), *closings
+
+
 def liquidation(record, notional, dollars):
     return add(
         record,

@@ -1,0 +1,190 @@
+"""Auto-deleveraging of one step in JAX: statements of step_numpy.py and take_numpy.py, for one path.
+
+Arrays [asset, side, venue, ...] are by the side of the losers, also those of winners: `other` turns a side
+of holders into that of those whom they are closed against.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from kernels import sites
+from kernels.mechanisms.adl import (
+    ADL_CAPPED_PRO_RATA,
+    ADL_LEVERAGE_WATERFILL,
+    ADL_NONE,
+    ADL_PRO_RATA,
+    ADL_QUEUE,
+    ADL_QUEUE_HYPERLIQUID,
+    ADL_RANDOM_START,
+)
+from kernels.mechanisms.cascade import DUST
+from kernels.mechanisms.liquidation.step_jax import (
+    SIDE,
+    advance,
+    bankrupt_distance,
+    between,
+    by_tier,
+    consumed,
+)
+from kernels.parts.philox.philox_jax import words
+from kernels.parts.table.table_jax import fill
+
+SIGN = np.array([1.0, -1.0])[:, None, None]  # of losers [side, venue, tier]
+
+
+def is_on(arrays, worth, peak, spent):
+    """Where auto-deleveraging is on at the start of a step, Eq. (1): bool [venue]."""
+    low = worth <= jnp.maximum(arrays.adl_below, (1 - arrays.adl_drawdown) * peak) + DUST
+    return (low | spent) & (arrays.adl_policy != ADL_NONE)
+
+
+def starts(seed, path, step, n_asset, dtype):
+    """Where in the list of winners a random start begins, as a share of it: [asset]."""
+    word = words(seed, path, step, sites.ADL_START, n_asset)
+    return (word >> 8).astype(dtype) * 2.0**-24
+
+
+class Closed(NamedTuple):
+    """What auto-deleveraging closed; USD [asset, side, venue, tier] where nothing else is said."""
+
+    executed: jax.Array  # executed frontiers afterwards [asset, side, group, venue]
+    survival: jax.Array  # afterwards
+    notional: jax.Array  # of the bankrupt
+    margin: jax.Array  # their start margin, all lost
+    deficit: jax.Array  # their loss at the mark beyond it
+    taken: jax.Array  # winners' notional closed, by the winners' tier
+    hedged: jax.Array  # of this, what hedged something else [asset, side, venue]
+
+
+class Winners(NamedTuple):
+    """See take_numpy.Winners; [asset, side of the losers, venue, tier]."""
+
+    notional: jax.Array
+    profit: jax.Array
+    collateral: jax.Array
+    equity: jax.Array
+    growth: jax.Array
+    leverage: jax.Array
+    thinned: jax.Array
+
+
+def other(values):
+    """The other side's."""
+    return values[:, ::-1]
+
+
+def close(arrays, part, tables, on, mark, executed, frontier, survival, first):
+    """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(6).
+
+    on: bool [asset, venue]; mark: log [asset, venue]; first: a random start's place [asset]
+    """
+    price = jnp.exp(mark)
+    market = price[:, None, None, :]
+    losing = jnp.stack([mark < 0, mark >= 0], axis=1) & on[:, None]
+    bankrupt = bankrupt_distance(market, SIDE, arrays.group_rate, arrays.group_deduction)
+    end = jnp.clip(bankrupt, executed, jnp.maximum(executed, frontier[:, :, None]))
+    end = jnp.where(arrays.group_partial | ~losing[:, :, None], executed, end)
+
+    gone = by_tier(tables, fill(executed, price.dtype))
+    held = other(jnp.maximum(arrays.tier_notional - gone, 0.0))
+    thinned = other(survival)
+    winners = standing(part, price[:, None, :, None], thinned * held, thinned)
+    most = (room(arrays.adl_policy, winners) * winners.notional).sum(-1)
+
+    def bankrupts(end):
+        start, last = fill(executed, price.dtype), fill(end, price.dtype)
+        return tuple(by_tier(tables, x) * survival for x in (last - start, between(tables, start, last)))
+
+    need = bankrupts(end)[0].sum(-1)
+    rows = jnp.einsum("asgvet,asvt->asgve", arrays.forced, survival)
+    end = advance(rows, executed, end, most, need > most)
+    notional, margin = bankrupts(end)
+    deficit = jnp.maximum(consumed(price[:, None, :, None], SIDE) * notional - margin, 0.0)
+    taken = take(arrays.adl_policy, winners, jnp.minimum(notional.sum(-1), most), first)
+    remaining = 1 - taken / jnp.where(winners.notional > 0, winners.notional, 1.0)
+    hedges = other(part["hedged"]) / jnp.where(held > 0, held, 1.0)
+    hedged = (taken * jnp.minimum(hedges, 1.0)).sum(-1)
+    return Closed(end, survival * other(remaining), notional, margin, deficit, taken, hedged)
+
+
+def standing(part, mark, notional, survival):
+    """Winners at a price, Eq. (3)."""
+    sign, entry, start = -SIGN, other(part["entry"]), other(part["equity"])
+    profit = sign * (mark - entry)
+    equity = start + sign * (mark - 1)
+    growth = jnp.where(sign > 0, mark / entry, entry / mark)
+    in_profit = jnp.where(profit > 0, notional, 0.0)
+    collateral = start + sign * (entry - 1)
+    return Winners(in_profit, profit, collateral, equity, growth, mark / equity, survival * mark / equity)
+
+
+def room(policy, winners):
+    """Share of each tier that may be closed, Eq. (6)."""
+    cap = jnp.maximum(jnp.minimum(winners.profit / winners.equity, 1.0), 0.0)
+    return jnp.where((policy == ADL_CAPPED_PRO_RATA)[:, None], cap, 1.0)
+
+
+def take(policy, winners, need, first):
+    """Winners' notional closed in every tier, Eqs. (4)-(8).
+
+    policy: [venue], known before anything is traced; need: USD [asset, side, venue]; first: [asset]
+    """
+    notional, each = winners.notional, need[..., None]
+    total = notional.sum(-1, keepdims=True)
+    ways = {
+        ADL_PRO_RATA: lambda: notional * (each / jnp.where(total > 0, total, 1.0)),
+        ADL_QUEUE: lambda: queue(notional, each, winners.profit / winners.collateral * winners.leverage),
+        ADL_QUEUE_HYPERLIQUID: lambda: queue(notional, each, winners.growth * winners.leverage),
+        ADL_CAPPED_PRO_RATA: lambda: capped(notional, each, room(policy, winners)),
+        ADL_LEVERAGE_WATERFILL: lambda: waterfill(notional, each, winners.thinned),
+        ADL_RANDOM_START: lambda: walk(notional, each, first[:, None, None, None] * total),
+    }
+    taken = jnp.zeros_like(notional)
+    for which in sorted(set(policy.tolist()) - {ADL_NONE}):
+        taken = jnp.where((policy == which)[:, None], ways[which](), taken)
+    return taken
+
+
+def queue(notional, need, score):
+    """The highest score first, ties by the higher tier, Eq. (5)."""
+    tier = np.arange(notional.shape[-1])
+    above = score[..., :, None] > score[..., None, :]
+    level = score[..., :, None] == score[..., None, :]
+    first = above | (level & (tier[:, None] > tier))
+    return jnp.clip(need - (notional[..., :, None] * first).sum(-2), 0.0, notional)
+
+
+def capped(notional, need, cap):
+    """The same share of all, but at most `cap` of each, Eq. (6)."""
+    given = (notional[..., None, :] * jnp.minimum(cap[..., :, None], cap[..., None, :])).sum(-1)
+    full = given <= need
+    rest = jnp.where(full, 0.0, notional).sum(-1, keepdims=True)
+    share = (need - (full * notional * cap).sum(-1, keepdims=True)) / jnp.where(rest > 0, rest, 1.0)
+    return notional * jnp.where(full, cap, jnp.clip(share, 0.0, cap))
+
+
+def waterfill(notional, need, leverage):
+    """Leverage cut down to one level, the same for all that are above it, Eq. (7)."""
+    held = jnp.where(notional > 0, leverage, 0.0)
+    floor = jnp.maximum(held, 1e-30)
+    given = (notional[..., None, :] * jnp.maximum(1 - held[..., :, None] / floor[..., None, :], 0.0)).sum(-1)
+    cut = (given < need) & (notional > 0)
+    slope = jnp.where(cut, notional / floor, 0.0).sum(-1, keepdims=True)
+    excess = jnp.where(cut, notional, 0.0).sum(-1, keepdims=True) - need
+    level = jnp.maximum(excess, 0.0) / jnp.where(slope > 0, slope, 1.0)
+    return jnp.where(cut, notional * jnp.clip(1 - level / floor, 0.0, 1.0), 0.0)
+
+
+def walk(notional, need, start):
+    """From a place in the list of winners on, and round to its beginning, Eq. (8)."""
+    end = jnp.cumsum(notional, axis=-1)
+    begin, total = end - notional, end[..., -1:]
+
+    def overlap(low):
+        return jnp.minimum(end, low + need) - jnp.maximum(begin, low)
+
+    both = jnp.maximum(overlap(start), 0.0) + jnp.maximum(overlap(start - total), 0.0)
+    return jnp.minimum(both, notional)
