@@ -102,7 +102,7 @@ class Selling : protected Execution {
             }
             if (!accounts.n_slot) break;
             if (number + 1 == MAX_PASS) {
-                status |= UNANSWERED;
+                if (much) status |= UNANSWERED;
                 break;
             }
             if (!looked) {  // none of them has been looked at yet
@@ -276,9 +276,13 @@ class Selling : protected Execution {
             }
         }
         accounts.add(fresh);
+        much = false;
         for (uint32_t rest = touched; rest; rest &= rest - 1) {
             const int a = __builtin_ctz(rest);
-            cascade[a].extra = cascade[a].extra + (sent[a][SHORT] - sent[a][LONG]);
+            Cascade& c = cascade[a];
+            const vec net = sent[a][SHORT] - sent[a][LONG];
+            c.extra = c.extra + net;
+            much |= above(absolute(net), UNANSWERED_SHARE * c.depth) != 0;
         }
         return touched;
     }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.mechanisms.account import LATER, MAX_PASS
+from kernels.mechanisms.account import LATER, MAX_PASS, UNANSWERED_SHARE
 from kernels.mechanisms.account import step_numpy as account
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_numpy as book
@@ -40,7 +40,7 @@ class Selling:
     accounts: account.Sales | None
     frozen: np.ndarray | None  # executed frozen flows, net purchases, USD [path, source, asset, venue]
     overrun: np.ndarray  # frozen flows ran past the end of a book, bool [path]
-    unanswered: np.ndarray  # accounts still sold when they were last asked, bool [path]
+    unanswered: np.ndarray  # accounts still sold much when they were last asked, bool [path]
     taking: Taking | None = None  # of backstop vaults
 
     def executable(self, limit):
@@ -106,7 +106,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
             rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0)
         if part is None or not acting.any():
             return sold
-    sold.unanswered = acting
+    sold.unanswered = (np.abs(new) > UNANSWERED_SHARE * depth).any(axis=(1, 2))
     return sold
 
 

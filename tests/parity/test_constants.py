@@ -65,6 +65,7 @@ SHARED = {
     "STRESSED": record_numpy.STRESSED, "N_COMPONENT": len(outcome.COMPONENTS),
     "VAULT_CHANNEL": outcome.CHANNELS.index("vault"), "LEAST_BOOKED": vault.LEAST_BOOKED,
     "N_CHANNEL": len(outcome.CHANNELS), "MAX_SLOT": account.MAX_SLOT, "MAX_PASS": account.MAX_PASS,
+    "UNANSWERED_SHARE": account.UNANSWERED_SHARE,
     "MAX_SOURCE": flow.MAX_SOURCE, "MAX_COMPANY": flow.MAX_COMPANY,
     "MOST_CHARGED": funding.MOST_CHARGED, "BAND": whale.BAND,
     "SITE_LEVERAGE": sites.LEVERAGE, "SITE_LEVERAGE_COMMON": sites.LEVERAGE_COMMON,

@@ -15,11 +15,14 @@ import numpy as np
 from kernels.arrays import leaf
 
 MAX_SLOT = 16
-MAX_PASS = 64
+MAX_PASS = 16
 """Times that accounts and cascades answer each other within a step, at most."""
 
 LATER = 1e-3
 """New orders below this share of every book's depth are left to the next step."""
+
+UNANSWERED_SHARE = 1e-1
+"""A step that is cut while orders are above this share of a book's depth is said to be so."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 // Accounts, one slot of sixteen venues at a time: same statements as step_numpy.py.
 #pragma once
 
-constexpr int MAX_PASS = 64, ACCOUNT_BISECTIONS = 30;
-constexpr float SMALLEST_WORTH = 1e-6f, LATER = 1e-3f;
+constexpr int MAX_PASS = 16, ACCOUNT_BISECTIONS = 30;
+constexpr float SMALLEST_WORTH = 1e-6f, LATER = 1e-3f, UNANSWERED_SHARE = 1e-1f;
 
 // Prices that accounts are held to: after a fall, and after a rise.
 struct Held {
