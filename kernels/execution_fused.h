@@ -22,7 +22,7 @@ class Execution : protected Deleveraging {
         c.permanent = x.permanent;
         c.offset[LONG] = offset(work[a], m, LONG);
         c.offset[SHORT] = offset(work[a], m, SHORT);
-        c.extra = splat(0.0f);
+        c.extra = c.unseen = splat(0.0f);
         c.start_q = m.q;
         c.depth = depths;
         c.inverse_depth = select(x.listed, 1.0f / select(x.listed, depths, splat(1.0f)), splat(0.0f));

@@ -48,6 +48,7 @@ class Markets : protected Settlement {
     uint32_t unwinding;  // assets in which vaults sell in the step
     // Assets wait for each other within the step: accounts, frozen flows or vaults may touch them.
     bool joint;
+    uint32_t waiting_orders;    // assets with orders too small for their cascade to go on yet
     bool much;                  // the last orders of accounts were more than a little of some book
     const int lags;             // most steps by which a feed is behind
     Rooms<vec, MAX_PAST> past;  // marks at the ends of the last steps, by asset

@@ -83,6 +83,7 @@ class Selling : protected Execution {
         const bool held = !quiet && (funds.together & accounts.venues);
         if (held) deleverage_accounts();
         if (vaults.open) settle_vaults();
+        waiting_orders = 0;
         uint32_t changed = send(n);
         const uint32_t sent = changed;
         if (accounts.choosy && (n_active || !quiet)) decide();
@@ -90,16 +91,7 @@ class Selling : protected Execution {
         bool looked = !quiet;
         if (looked) changed |= answer(n, held ? 0 : every, true);
         for (int number = 0; changed; ++number) {
-            int assets[MAX_ASSET], n_asset = 0;
-            for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
-            for (int i = 0; i < n_asset; ++i) restart(assets[i], number == 0);
-            rounds(assets, n_asset);
-            for (int i = 0; i < n_asset; ++i) {
-                Work& w = work[assets[i]];
-                const Cascade& c = cascade[assets[i]];
-                w.rounds += c.rounds;
-                if (number == 0) w.first = c.first + lane_sum(absolute(c.extra));
-            }
+            restart_all(changed, number == 0);
             if (!accounts.n_slot) break;
             if (number + 1 == MAX_PASS) {
                 if (much) status |= UNANSWERED;
@@ -112,6 +104,7 @@ class Selling : protected Execution {
             }
             changed = answer(n, changed, false);
         }
+        restart_all(waiting_orders, false);
         vec fill[MAX_ASSET], price[MAX_ASSET];
         for (int i = 0; i < n_active; ++i) fill[active[i]] = finish_cascade(active[i], cascade[active[i]]);
         note_flows(sent, fill);
@@ -227,9 +220,25 @@ class Selling : protected Execution {
         }
     }
 
+    // Let the cascades of some assets go on, or begin, with the orders of others.
+    void restart_all(uint32_t changed, bool opening) {
+        int assets[MAX_ASSET], n_asset = 0;
+        for (uint32_t rest = changed; rest; rest &= rest - 1) assets[n_asset++] = __builtin_ctz(rest);
+        for (int i = 0; i < n_asset; ++i) restart(assets[i], opening);
+        rounds(assets, n_asset);
+        for (int i = 0; i < n_asset; ++i) {
+            Work& w = work[assets[i]];
+            const Cascade& c = cascade[assets[i]];
+            w.rounds += c.rounds;
+            if (opening) w.first = c.first + lane_sum(absolute(c.extra));
+        }
+        waiting_orders &= ~changed;
+    }
+
     // Let a cascade run again from where it stands, or for the first time, with the accounts' purchases.
     void restart(int a, bool opening) {
         Cascade& c = cascade[a];
+        c.unseen = splat(0.0f);
         if (opening && !above(absolute(c.extra), 0.0f)) return;
         const vec zero = splat(0.0f);
         c.limit[LONG] = c.taking.limit(LONG, maximum(c.most[LONG] - maximum(zero - c.extra, zero), zero));
@@ -282,7 +291,12 @@ class Selling : protected Execution {
             Cascade& c = cascade[a];
             const vec net = sent[a][SHORT] - sent[a][LONG];
             c.extra = c.extra + net;
+            c.unseen = c.unseen + net;
             much |= above(absolute(net), UNANSWERED_SHARE * c.depth) != 0;
+            // A cascade goes on once they are enough to matter to it.
+            if (above(absolute(c.unseen), opening ? splat(0.0f) : LATER * c.depth)) continue;
+            touched &= ~(1u << a);
+            waiting_orders |= 1u << a;
         }
         return touched;
     }

@@ -94,19 +94,27 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
         state.flow_waiting = (orders - executed)[:, : state.flow_waiting.shape[1]]
         sold.extra = executed.sum(axis=1)
         changed |= (executed != 0).any(axis=(1, 3))
+    unseen = np.zeros(q.shape)  # orders that the cascades of their asset have not seen yet
     for number in range(MAX_PASS):
         if part is not None:
             new = answer(scenario, state, sold, acting, depth, watched, marks, trading, number)
-            sold.extra = sold.extra + new
-            touched = (new != 0).any(axis=2)
+            sold.extra, unseen = sold.extra + new, unseen + new
+            # A cascade goes on once they are enough to matter to it.
+            least = LATER * depth if number > 0 else 0.0
+            touched = (np.abs(unseen) > least).any(axis=2)
+            unseen[touched] = 0.0
             changed = touched | (changed if number == 0 else False)
             acting = changed.any(axis=1)
         if changed.any():
             at = np.nonzero(changed)
             rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0)
         if part is None or not acting.any():
-            return sold
-    sold.unanswered = (np.abs(new) > UNANSWERED_SHARE * depth).any(axis=(1, 2))
+            break
+    else:
+        sold.unanswered = (np.abs(new) > UNANSWERED_SHARE * depth).any(axis=(1, 2))
+    at = np.nonzero((unseen != 0).any(axis=2))
+    if len(at[0]):
+        rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), False)
     return sold
 
 

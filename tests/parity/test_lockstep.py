@@ -49,7 +49,7 @@ def test_one_lane_a_thread_gives_the_same_bits(lockstep, name):
     check(lockstep, compiled(name), 0, N_PATH)
 
 
-@pytest.mark.parametrize("name", ["oct-2025-medians", "cross-margin", "vault", "quiet-day"])
+@pytest.mark.parametrize("name", ["oct-2025-means", "cross-margin", "vault", "quiet-day"])
 def test_configs(lockstep, root, name):
     check(lockstep, compile_config(load(root / f"configs/{name}.yaml")), 5, 1)
 

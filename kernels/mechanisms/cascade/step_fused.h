@@ -15,6 +15,7 @@ struct Cascade {
     float start_fundamental, permanent;
     vec offset[2];  // distance added to the marks
     vec extra;      // net purchases of others in this step
+    vec unseen;     // and how much of them came since the rounds last ran
     vec start_q, depth, inverse_depth, tolerance;
     vec base[2], limit[2];
     vec most[2];                     // `limit` of books and engines, before others took their part
