@@ -15,7 +15,8 @@
 #include "run.h"
 #else
 #define RUN_SIZES
-constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8, MAX_EVENT = 8, MAX_PAST = 1024, MAX_POT = MAX_ASSET;
+constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8, MAX_EVENT = 8, MAX_PAST = 1024,
+              MAX_POT = MAX_ASSET;
 constexpr int MAX_STEP = 1 << 12, MAX_CLOSING = 1 << 14;
 #endif
 
