@@ -215,8 +215,8 @@ def header(job) -> None:
 
 def at_rest(job) -> dict[str, Any]:
     """What a small common shock does before anything else happens."""
-    from stress.report import plain
     from stress.static_response import static_response
+    from stress.tables import plain
 
     found = static_response(job.scenario)
     return {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from stress.cube import ALL
-from stress.report import add_row, ends, interval, money, table
+from stress.tables import add_row, ends, interval, money, table
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,9 +13,9 @@ from kernels.outcome import Layout
 from stress import cli
 from stress.errors import StoreError
 from stress.provenance import package_version
-from stress.report import digits, ends, money, percent, times
 from stress.runs import open_run, prepare
 from stress.store import RunFolder
+from stress.tables import digits, ends, money, percent, times
 from stress.verify import verify
 from tests.disks import mounted
 from tests.scenarios import require
