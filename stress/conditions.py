@@ -37,8 +37,11 @@ def _event(overlay: Overlay) -> str:
         what = f"funding {SHARE.format(overlay.rate)} higher for {over} from {at}{_places(overlay)}"
         return f"{overlay.name} ({what})" if overlay.name else what
     if overlay.kind == "flow":
-        amounts = ", ".join(f"{DOLLARS.format(x)} of {asset}" for asset, x in overlay.amount.items())
-        what = f"{amounts} bought over {over} from {at}"
+        amounts = ", ".join(
+            f"{DOLLARS.format(abs(x))} of {asset} {'sold' if x < 0 else 'bought'}"
+            for asset, x in overlay.amount.items()
+        )
+        what = f"{amounts} over {over} from {at}"
         return f"{overlay.name} ({what})" if overlay.name else what
     if overlay.kind == "price_shock":
         on = f"{overlay.factor} " if overlay.factor else ""

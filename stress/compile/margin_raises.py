@@ -10,13 +10,11 @@ from kernels.mechanisms.overlay import MarginRaise
 from kernels.scenario import ScenarioShape
 from stress.compile.books import markets
 from stress.compile.maintenance import classes
+from stress.config.check.overlays import HIGHEST_RATE
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
     from stress.config.overlay import MarginOverlay
-
-HIGHEST_RATE = 0.99
-"""Maintenance rates end here: at 100% every long would be forced at any price."""
 
 
 def parts(config: RunConfig, shape: ScenarioShape) -> dict[str, Any]:

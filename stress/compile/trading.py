@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 Interruption = OracleError | StaleFeed | LaggingFeed | HaltOverlay | OutageOverlay
 
 
-def in_force(
-    config: RunConfig, overlay: OracleError | StaleFeed | LaggingFeed | HaltOverlay | OutageOverlay
-) -> np.ndarray:
+def in_force(config: RunConfig, overlay: Interruption) -> np.ndarray:
     """Steps of which at least half lies within an event: bool [step]."""
     return overlap(config, overlay.at, overlay.over) >= 0.5
 

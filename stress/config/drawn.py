@@ -48,7 +48,7 @@ class UniformFactor(Strict):
 
 
 class TriangularFactor(Strict):
-    """A factor between two numbers, likeliest at a third and ever less so away from it."""
+    """A factor between two numbers, likeliest at a given one between them and ever less so away from it."""
 
     kind: Literal["triangular"]
     least: Number

@@ -229,4 +229,4 @@ def test_orders_are_sent_beside_those_that_answer_returns(engine):
 
 def test_orders_are_named():
     config = load(CONFIGS / "small.yaml", [f"overlays=[{FLOW % ''}]", "run.horizon=65m"])
-    assert conditional_on(config) == "-$600M of BTC, $60M of ETH bought over 1h from 2m"
+    assert conditional_on(config) == "$600M of BTC sold, $60M of ETH bought over 1h from 2m"

@@ -19,7 +19,8 @@ MAX_PASS = 16
 """Times that accounts and cascades answer each other within a step, at most."""
 
 LATER = 1e-3
-"""New orders below this share of every book's depth are left to the next step."""
+"""Share of depth. New orders below it on every book are left to the next step; cascades go on for what was
+sent once they have not seen more than it, and else at the end of the step."""
 
 UNANSWERED_SHARE = 1e-1
 """A step that is cut while orders are above this share of a book's depth is said to be so."""

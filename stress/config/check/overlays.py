@@ -105,7 +105,8 @@ def margin(draft: Draft, path: Path, last: int) -> Iterator[Finding]:
                 if (x.venues is None or name in x.venues) and (x.assets is None or asset in x.assets):
                     before, rate = rate, rate * x.factor + x.amount
                     if x is raises[-1] and rate > max(HIGHEST_RATE, before):
-                        why = f"it would be {rate:.3g} of the notional; at most {HIGHEST_RATE:g} can be asked"
+                        would, most = units.SHARE.format(rate), units.SHARE.format(HIGHEST_RATE)
+                        why = f"it would be {would} of the notional; at most {most} can be asked"
                         yield path, f"raises the maintenance rate of {asset} on {name} too far", why, ""
                         return
 
