@@ -166,9 +166,7 @@ def closings():
     return engine.gradient(measure, SEED, 0, N_PATH)
 
 
-@pytest.mark.parametrize(
-    "name", ["depth", "shock", "open interest", "winners_entry", "winners_equity", "winners_hedged"]
-)
+@pytest.mark.parametrize("name", ["depth", "shock", "open interest", "adl.entry", "adl.equity", "adl.hedged"])
 def test_deleveraging_against_central_differences(closings, name):
     value, slope = closings
     scenario, step = deleveraged(), 1e-6
@@ -177,8 +175,8 @@ def test_deleveraging_against_central_differences(closings, name):
     def measured(by):
         if name == "open interest":
             moved = replaced(scenario, **{n: getattr(arrays, n) * (1 + by) for n in TABLES})
-        elif name.startswith("winners_"):
-            leaf = name.removeprefix("winners_")
+        elif name.startswith("adl."):
+            leaf = name.removeprefix("adl.")
             moved = deleveraged(**{leaf: getattr(part, leaf) * (1 + by)})
         else:
             moved = replaced(scenario, **{name: getattr(arrays, name) * (1 + by)})
@@ -188,8 +186,8 @@ def test_deleveraging_against_central_differences(closings, name):
     assert value == pytest.approx(measured(0.0), rel=1e-9)
     if name == "open interest":
         along = sum((slope[n] * getattr(arrays, n)).sum() for n in ("forced", "tier_notional"))
-    elif name.startswith("winners_"):
-        along = (slope[name] * getattr(part, name.removeprefix("winners_"))).sum()
+    elif name.startswith("adl."):
+        along = (slope[name] * getattr(part, name.removeprefix("adl."))).sum()
     else:
         along = (slope[name] * getattr(arrays, name)).sum()
     assert along == pytest.approx((measured(step) - measured(-step)) / (2 * step), rel=1e-4)

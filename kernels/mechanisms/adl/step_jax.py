@@ -29,16 +29,23 @@ from kernels.mechanisms.liquidation.step_jax import (
     by_tier,
     consumed,
 )
+from kernels.mechanisms.waterfall.funds_jax import claims
 from kernels.parts.philox.philox_jax import words
 from kernels.parts.table.table_jax import fill
 
 SIGN = np.array([1.0, -1.0])[:, None, None]  # of losers [side, venue, tier]
 
 
-def is_on(arrays, worth, peak, spent):
-    """Where auto-deleveraging is on at the start of a step, Eq. (1): bool [venue]."""
-    low = worth <= jnp.maximum(arrays.adl_below, (1 - arrays.adl_drawdown) * peak) + DUST
-    return (low | spent) & (arrays.adl_policy != ADL_NONE)
+def is_on(market, funds, worth):
+    """Where auto-deleveraging is on at the start of a step, Eq. (1): bool [pot, venue].
+
+    worth: of the funds when the step begins [pot, venue]
+    """
+    arrays, owed = market.arrays, claims(market, funds)
+    peak = funds.peaks.max(-1)
+    low = worth <= jnp.maximum(market.spread * arrays.adl_below, (1 - arrays.adl_drawdown) * peak) + DUST
+    on = low | funds.spent if owed is None else low | funds.spent | (owed > DUST)
+    return on & (arrays.adl_policy != ADL_NONE)
 
 
 def starts(seed, path, step, n_asset, dtype):
@@ -57,6 +64,7 @@ class Closed(NamedTuple):
     deficit: jax.Array  # their loss at the mark beyond it
     taken: jax.Array  # winners' notional closed, by the winners' tier
     hedged: jax.Array  # of this, what hedged something else [asset, side, venue]
+    profit: jax.Array  # that is left to them, closed where they are closed [asset, venue]
 
 
 class Winners(NamedTuple):
@@ -76,15 +84,17 @@ def other(values):
     return values[:, ::-1]
 
 
-def close(arrays, part, tables, on, mark, executed, frontier, survival, first):
-    """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(6).
+def close(market, on, mark, executed, frontier, survival, first, paid=None):
+    """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(9).
 
-    on: bool [asset, venue]; mark: log [asset, venue]; first: a random start's place [asset]
+    on  : bool [asset, venue]; mark: log [asset, venue]; first: a random start's place [asset]
+    paid: funding paid by a start dollar of longs [asset, venue]; None: nothing
     """
+    arrays, part, tables = market.arrays, market.parts.adl, market.tables
     price = jnp.exp(mark)
-    market = price[:, None, None, :]
+    net = price if paid is None else price - paid
     losing = jnp.stack([mark < 0, mark >= 0], axis=1) & on[:, None]
-    bankrupt = bankrupt_distance(market, SIDE, arrays.group_rate, arrays.group_deduction)
+    bankrupt = bankrupt_distance(net[:, None, None], SIDE, arrays.group_rate, arrays.group_deduction)
     end = jnp.clip(bankrupt, executed, jnp.maximum(executed, frontier[:, :, None]))
     end = jnp.where(arrays.group_partial | ~losing[:, :, None], executed, end)
 
@@ -102,17 +112,30 @@ def close(arrays, part, tables, on, mark, executed, frontier, survival, first):
     rows = jnp.einsum("asgvet,asvt->asgve", arrays.forced, survival)
     end = advance(rows, executed, end, most, need > most)
     notional, margin = bankrupts(end)
-    deficit = jnp.maximum(consumed(price[:, None, :, None], SIDE) * notional - margin, 0.0)
+    deficit = jnp.maximum(consumed(net[:, None, :, None], SIDE) * notional - margin, 0.0)
     taken = take(arrays.adl_policy, winners, jnp.minimum(notional.sum(-1), most), first)
     remaining = 1 - taken / jnp.where(winners.notional > 0, winners.notional, 1.0)
-    hedges = other(part["hedged"]) / jnp.where(held > 0, held, 1.0)
+    hedges = other(part.hedged) / jnp.where(held > 0, held, 1.0)
     hedged = (taken * jnp.minimum(hedges, 1.0)).sum(-1)
-    return Closed(end, survival * other(remaining), notional, margin, deficit, taken, hedged)
+    profit = profit_left(part, price, taken, notional.sum(-1), margin.sum(-1))
+    left = survival * other(remaining)
+    return Closed(end, left, notional, margin, deficit, taken, hedged, profit)
+
+
+def profit_left(part, price, taken, sold, margin):
+    """What the winners taken from have made since their entry, USD [asset, venue].
+
+    taken: by the side of the losers; sold, margin: of these, USD [asset, side, venue]
+    """
+    at_mark = consumed(price[:, None], SIDE[..., 0]) * sold
+    lost = jnp.where(part.at_mark != 0, at_mark, margin) / jnp.where(sold > 0, sold, 1.0)
+    gain = SIGN * (other(part.entry) - 1) + lost[..., None]
+    return (taken * jnp.maximum(gain, 0.0)).sum((1, 3))
 
 
 def standing(part, mark, notional, survival):
     """Winners at a price, Eq. (3)."""
-    sign, entry, start = -SIGN, other(part["entry"]), other(part["equity"])
+    sign, entry, start = -SIGN, other(part.entry), other(part.equity)
     profit = sign * (mark - entry)
     equity = start + sign * (mark - 1)
     growth = jnp.where(sign > 0, mark / entry, entry / mark)

@@ -1,4 +1,4 @@
-"""Fees of a slice and the insurance fund of a step, in JAX: statements of step_numpy.py."""
+"""Fees of a slice in JAX: statements of step_numpy.py."""
 
 import jax.numpy as jnp
 
@@ -10,9 +10,3 @@ def fees(arrays, notional, left, price):
     fee = jnp.minimum(rate * notional, available)
     kept = jnp.where(arrays.group_partial, 0.0, arrays.surplus_share)
     return fee, kept[..., None] * (available - fee)
-
-
-def draw(fund, deficit):
-    """Insurance fund drawn and bad debt of a step, Eq. (2): USD [venue] each."""
-    drawn = jnp.minimum(fund, deficit)
-    return drawn, deficit - drawn

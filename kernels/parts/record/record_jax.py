@@ -10,14 +10,14 @@ from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, P
 from kernels.parts.record.record_numpy import STRESSED
 
 
-def begin(shape, dtype):
+def begin(shape, market, dtype):
     """Running totals of one path, all zero."""
     a, v, t = shape.n_asset, shape.n_venue, shape.n_tier
     sizes = {
         "liquidated": (v, a, 2), "coins": (v, a), "liquidated_tier": (v, t), "adl_notional": (v, t),
         "hedged": (v,), "needed": (v,), "forgone": (v,), "closed": (v,), "trough": (a, v),
         "index_trough": (a,), "exogenous_trough": (a,), "branching": (a,), "exhaustion": (v,),
-        "backlog": (v,), "backlog_total": (), "isolated": (), "received": (v,),
+        "backlog": (v,), "backlog_total": (), "isolated": (), "received": market.spread.shape,
         "loss": (len(COMPONENTS), v, t),
     }  # fmt: skip
     return {name: jnp.zeros(size, dtype) for name, size in sizes.items()}
@@ -34,7 +34,7 @@ def losses(**amounts):
     return jnp.stack([amounts.get(name, nothing) for name in COMPONENTS])
 
 
-def forced(record, arrays, fill, notional, lost, deficit, fee, surplus):
+def forced(record, arrays, fill, notional, lost, deficit, fee):
     """Slices executed in books: [asset, side, venue, tier] each; fill: [asset, venue].
 
     returns: the record, and dollars of the step
@@ -45,33 +45,39 @@ def forced(record, arrays, fill, notional, lost, deficit, fee, surplus):
         isolated=dollars.sum(),
         loss=losses(margin_lost=lost.sum((0, 1)), deficit=deficit.sum((0, 1)), fees=fee.sum((0, 1))),
         closed=arrays.closing_share * notional.sum((0, 1, 3)),
-        received=(fee + surplus).sum((0, 1, 3)),
     )
     return liquidation(record, notional, dollars), dollars.sum()
 
 
-def deleveraged(record, closed, price, at_mark):
+def deleveraged(record, closed, price, paid, at_mark, claims):
     """Bankrupt positions closed against winners; price: marks [asset, venue]; at_mark: bool [venue].
 
+    paid   : funding, by a start dollar of longs [asset, venue]; None: nothing
+    claims : deficits of earlier steps that the winners pay besides [asset, venue, tier]; None: none
     returns: the record; dollars of the step; coins and dollars of the closings [asset, venue], longs positive
     """
     notional, margin, deficit = closed.notional, closed.margin, closed.deficit
     sign = np.array([1.0, -1.0])[:, None]
     at_price = notional * price[:, None, :, None]
-    dollars = jnp.where(at_mark[:, None], at_price, notional - sign[..., None] * margin)
-    paid = jnp.where(at_mark[:, None], 0.0, deficit)
-    coins, forgone = notional.sum(3), paid.sum((0, 1, 3))
+    whole = notional if paid is None else notional * (1 + paid)[:, None, :, None]
+    dollars = jnp.where(at_mark[:, None], at_price, whole - sign[..., None] * margin)
+    given = jnp.where(at_mark[:, None], 0.0, deficit)
+    coins, forgone = notional.sum(3), given.sum((0, 1, 3))
+    by_winners, received = given.sum((0, 1)), (sign * dollars.sum(3)).sum(1)
+    if claims is not None:
+        forgone = forgone + claims.sum((0, 2))
+        by_winners = by_winners + claims.sum(0)
+        received = received + claims.sum(2)
     record = add(
         record,
-        loss=losses(margin_lost=margin.sum((0, 1)), deficit=deficit.sum((0, 1)), adl=paid.sum((0, 1))),
+        loss=losses(margin_lost=margin.sum((0, 1)), deficit=deficit.sum((0, 1)), adl=by_winners),
         adl_notional=closed.taken.sum((0, 1)),
         closed=coins.sum((0, 1)),
         forgone=forgone,
         needed=forgone,
         hedged=closed.hedged.sum((0, 1)),
     )
-    closings = (sign * coins).sum(1), (sign * dollars.sum(3)).sum(1)
-    return liquidation(record, notional, dollars), dollars.sum(), *closings
+    return liquidation(record, notional, dollars), dollars.sum(), (sign * coins).sum(1), received
 
 
 def liquidation(record, notional, dollars):
@@ -98,11 +104,11 @@ def backlogs(record, waiting):
     }
 
 
-def funds(record, paid, bad_debt, minutes, spent):
-    """Who paid the step's deficits [venue, tier]; note the first exhaustion."""
+def funds(record, paid, income, minutes, spent):
+    """Who paid the step's deficits, by component [venue, tier]; note the first exhaustion."""
     never = record["exhaustion"] == 0
     record = record | {"exhaustion": jnp.where(never & spent, minutes, record["exhaustion"])}
-    return add(record, loss=losses(fund_draw=paid, bad_debt=bad_debt))
+    return add(record, loss=losses(**paid), received=income)
 
 
 def prices(record, arrays, price, exogenous):
@@ -179,15 +185,23 @@ def fields(shape, arrays, record, steps):
     return {name: jnp.maximum(value, 0.0) for name, value in found.items()}
 
 
-def check(record, start, cash, price, flow):
+def check(market, record, funds, price, flow):
     """Status bits of identities that do not hold, as in record_numpy.py; tolerances are those of the type."""
     component = {name: record["loss"][i] for i, name in enumerate(COMPONENTS)}
     rounding = 1e-9 if price.dtype == jnp.float64 else 1e-4
-    drawn = component["fund_draw"].sum(1)
-    had = start + record["received"]
-    sound = (jnp.abs(had - cash - drawn) <= rounding * (had + drawn + 1)).all() & (cash >= 0).all()
+    start = market.spread * market.arrays.fund
+    had, drawn = start + record["received"], component["fund_draw"].sum(1)
+    in_cash = had.sum(0) - funds.cash.sum(0)
+    sound = (funds.cash >= 0).all()
+    if funds.coins is not None:
+        held = start * market.parts.waterfall.coin_share
+        in_cash, drawn = in_cash - held.sum(0), drawn - funds.sold.sum(0)
+        kept = jnp.where(funds.sold > 0, 0.0, held - funds.coins)
+        sound &= (jnp.abs(kept) <= rounding * (had + 1)).all() & (funds.coins >= 0).all()
+    sound &= (jnp.abs(in_cash - drawn) <= rounding * (had.sum(0) + drawn + 1)).all()
     paid = sum(component[name] for name in PAYERS)
     sound &= (jnp.abs(component["deficit"] - paid) <= rounding * (component["deficit"] + 1)).all()
+    sound &= (jnp.stack([component[name] for name in PAYERS]) >= -1e-6).all()
     total = flow.sum()
     sound &= jnp.abs(total - record["liquidated_tier"].sum()) <= 1e3 * rounding * total + 1
     finite = jnp.isfinite(price).all()
