@@ -1,7 +1,7 @@
 """Files and overrides to a `RunConfig`, with all that is wrong reported at once.
 
-The order: the file; the one it extends, underneath; part files; overrides; then the models and the
-checks across them.
+The order: the file; the one it extends, underneath, less what is left out of it; part files; overrides; then
+the models and the checks across them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ MOST_MEMBERS = 200
 
 PARTS = ("assets", "venues")
 """Sections whose members may live in files of their own."""
+
+UNDERNEATH = ("extends", "without")
+"""Keys at the head of a config that say what is underneath it; the models do not know them."""
 
 
 def load(path: str | os.PathLike[str], overrides: Items[str] = ()) -> RunConfig:
@@ -68,7 +71,7 @@ class _Loader:
 
     def run_config(self, file: str, overrides: Items[str], text: str | None = None) -> RunConfig:
         root = self.mapping(file, text=text)
-        if isinstance(root, Mapping) and "extends" in root.entries:
+        if isinstance(root, Mapping) and not root.entries.keys().isdisjoint(UNDERNEATH):
             root = self.extended(root)
         if not isinstance(root, Mapping):
             raise ConfigError.of(self.problems)
@@ -85,8 +88,12 @@ class _Loader:
 
     def extended(self, root: Mapping) -> Mapping | None:
         """`root` over the config that it extends; None if that cannot be read."""
+        if "extends" not in root.entries:
+            why = "it takes away what an extended config has"
+            self.report(root.entries["without"][0], "without", "there is nothing to leave out of", why)
+            return None
         key_place, named = root.entries["extends"]
-        own = Mapping({k: v for k, v in root.entries.items() if k != "extends"}, root.place)
+        own = Mapping({k: v for k, v in root.entries.items() if k not in UNDERNEATH}, root.place)
         if not isinstance(named, Scalar) or named.text is None:
             self.report(key_place, "extends", "is not one path", "a config extends one file, or none")
             return None
@@ -99,7 +106,25 @@ class _Loader:
             why = "what is extended must stand alone, so that a reader has two files to look at, not ten"
             self.report(place, "extends", "the extended config extends another one", why)
             return None
-        return _merge(self.with_parts(base, file), own)
+        base = self.with_parts(base, file)
+        _, left_out = root.entries.get("without", (None, Sequence([], root.place)))
+        return _merge(self.without(base, left_out), own)
+
+    def without(self, base: Mapping, left_out: Node) -> Mapping:
+        """`base` less the keys that the list `left_out` names."""
+        if not isinstance(left_out, Sequence):
+            why = 'it lists what is left out, like "venues.aster"'
+            self.report(left_out.place, "without", "is not a list", why)
+            return base
+        for i, node in enumerate(left_out.items):
+            text = node.text if isinstance(node, Scalar) else None
+            try:
+                base = _less(base, _parse_path(text or ""))
+            except LookupError:
+                what = f"{quoted(text)} is not there" if text else "is not a path"
+                why = "the config underneath has nothing to leave out under that path"
+                self.report(node.place, f"without[{i}]", what, why)
+        return base
 
     def with_parts(self, root: Mapping, file: str) -> Mapping:
         """`root` with the assets and venues that are paths replaced by what is in these files."""
@@ -164,7 +189,7 @@ class _Loader:
         place = Place(f"--set {printable(override)}")
         path_text, equals, value_text = override.partition("=")
         path = _parse_path(path_text.strip())
-        if not equals or not path or path == ("extends",):
+        if not equals or not path or path[0] in UNDERNEATH:
             why = 'overrides look like "run.paths=1000"; what a config extends cannot be overridden'
             self.report(place, "", "this is not an override", why)
             return root
@@ -270,6 +295,19 @@ def _merge(under: Mapping, over: Mapping) -> Mapping:
             value = _merge(old, value)
         entries[key] = (place, value)
     return Mapping(entries, over.place)
+
+
+def _less(root: Mapping, path: Path) -> Mapping:
+    """A copy of `root` without what is at `path`; `LookupError` where nothing is."""
+    if not path or str(path[0]) not in root.entries:
+        raise LookupError
+    key, rest = str(path[0]), path[1:]
+    place, old = root.entries[key]
+    if not rest:
+        return Mapping({k: v for k, v in root.entries.items() if k != key}, root.place)
+    if not isinstance(old, Mapping):
+        raise LookupError
+    return Mapping({**root.entries, key: (place, _less(old, rest))}, root.place)
 
 
 def _kind_changes(under: Mapping, over: Mapping) -> bool:

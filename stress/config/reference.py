@@ -21,6 +21,7 @@ from stress.config.types import bare, fields, inner
 
 BEGIN = "<!-- Below: written by `python -m stress.config.reference` from the models. -->"
 EXTENDS = "Path of one config underneath this one: mappings are merged, all else is replaced."
+WITHOUT = "What is left out of the config underneath: venues.aster, assets.HYPE, or any other of its keys."
 PAGE, SCHEMA_FILE = "docs/config.md", "docs/config.schema.json"
 
 
@@ -44,6 +45,11 @@ def schema() -> dict[str, Any]:
                 keys[key]["anyOf"] = [number, *reference.get("anyOf", [reference])]
     _short_forms(described["properties"], definitions)
     described["properties"]["extends"] = {"type": "string", "description": EXTENDS}
+    described["properties"]["without"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": WITHOUT,
+    }
     described["if"] = {"not": {"required": ["extends"]}}
     described["then"] = {"required": described.pop("required")}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described}

@@ -180,7 +180,7 @@ def _field_help(loc: tuple[str | int, ...]) -> str:
 def _keys(loc: tuple[str | int, ...]) -> list[str]:
     """The keys that a model takes."""
     model = type_at(RunConfig, loc)
-    return [*fields(model), "extends"] if model is RunConfig else list(fields(model))
+    return [*fields(model), "extends", "without"] if model is RunConfig else list(fields(model))
 
 
 def _kinds(loc: tuple[str | int, ...]) -> list[str]:

@@ -90,6 +90,43 @@ dynamics: {{kind: gbm}}
     assert config.dynamics.kind == "gbm"  # the degrees of freedom underneath went with their kind
 
 
+def test_what_is_left_out_is_gone():
+    config = loads(
+        f"extends: {SMALL}\nwithout: [venues.alpha.markets.ETH, overlays, venues.beta.closing_share]\n"
+    )
+    assert list(config.venues["alpha"].markets) == ["BTC"]
+    assert config.overlays == ()
+    assert config.venues["beta"].closing_share == 0.7  # the default
+
+
+def test_what_is_left_out_can_be_written_anew():
+    market = "{ETH: {open_interest: $1B, depth: $20M, maintenance: [{rate: 2%}]}}"
+    above = f"venues: {{beta: {{markets: {market}}}}}\n"
+    merged = loads(f"extends: {SMALL}\n{above}").venues["beta"].markets
+    anew = loads(f"extends: {SMALL}\nwithout: [venues.beta.markets]\n{above}").venues["beta"].markets
+    assert list(merged) == ["BTC", "ETH"]
+    assert merged["ETH"].maximum_leverage == 25
+    assert list(anew) == ["ETH"]
+    assert anew["ETH"].maximum_leverage == 40  # the venue's
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "problem"),
+    [
+        (f"extends: {SMALL}\nwithout: [venues.aster]", "without[0]", "is not there"),
+        (f"extends: {SMALL}\nwithout: [overlays.0]", "without[0]", "is not there"),
+        (f"extends: {SMALL}\nwithout: [run, '']", "without[1]", "is not a path"),
+        (f"extends: {SMALL}\nwithout: venues.beta", "without", "is not a list"),
+        ("without: [run]\nrun: {}", "without", "there is nothing to leave out of"),
+    ],
+)
+def test_what_cannot_be_left_out(text, path, problem):
+    with pytest.raises(ConfigError) as refused:
+        loads(text)
+    assert path in [found.path for found in refused.value.problems]
+    assert problem in str(refused.value)
+
+
 @pytest.fixture
 def parts(tmp_path):
     """A config in `runs/`, over a base in `base/` that has a part beside it."""
