@@ -8,9 +8,11 @@ PATHS ?= 100000
 BIN := $(VENV)/bin
 STAMP := $(VENV)/stamp
 CXX_SOURCES := $(shell find kernels -name '*.cpp' -o -name '*.h' -o -name '*.cu' | sort)
+TEST_SOURCES := tests/lockstep/lockstep.cpp tests/builds/paths.cpp tests/builds/engine.cpp
 BUILD_FILES := pyproject.toml CMakeLists.txt constraints.txt $(CXX_SOURCES)
 BUILD_REQUIRES = cmake ninja $$($(PYTHON) -c 'import tomllib; \
   print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])')
+CLANG = $(if $(filter Linux,$(shell uname -s)),1,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
 .PHONY: demo test test-slow lint format bench docs constraints clean
@@ -23,7 +25,7 @@ demo: $(STAMP)/installed
 	$(BIN)/stress run configs/oct-2025.yaml --paths $(PATHS)
 
 test: $(STAMP)/fused
-	STRESS_REQUIRE_FUSED=1 $(BIN)/python -m pytest -n auto
+	STRESS_REQUIRE_FUSED=1 STRESS_REQUIRE_CLANG=$(CLANG) $(BIN)/python -m pytest -n auto
 
 test-slow: $(STAMP)/fused
 	STRESS_REQUIRE_FUSED=1 $(BIN)/python -m pytest -m slow
@@ -31,13 +33,13 @@ test-slow: $(STAMP)/fused
 lint: $(STAMP)/fused
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES) tests/lockstep/lockstep.cpp
+	$(BIN)/clang-format --dry-run --Werror $(CXX_SOURCES) $(TEST_SOURCES)
 	$(BIN)/basedpyright
 
 format: $(STAMP)/fused
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
-	$(BIN)/clang-format -i $(CXX_SOURCES) tests/lockstep/lockstep.cpp
+	$(BIN)/clang-format -i $(CXX_SOURCES) $(TEST_SOURCES)
 
 bench: $(STAMP)/fused
 	$(BIN)/stress bench
