@@ -16,26 +16,42 @@ import numpy as np
 from kernels import outcome
 from kernels import selling_jax as selling
 from kernels import settlement_jax as settlement
+from kernels import trading_jax as trades
 from kernels.batch import Batch, EngineError
-from kernels.mechanisms.arbitrage import step_jax as arbitrage
 from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book import step_jax as book
 from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE
 from kernels.mechanisms.exogenous import step_jax as exogenous
+from kernels.mechanisms.funding import step_jax as funding
 from kernels.mechanisms.liquidation import step_jax as liquidation
-from kernels.mechanisms.mark import step_jax as mark
+from kernels.mechanisms.overlay import step_jax as overlay
 from kernels.mechanisms.waterfall import funds_jax
 from kernels.mechanisms.withdrawal import step_jax as withdrawal
 from kernels.parts.record import record_jax as recording
 from kernels.scenario import PARTS, Parts, Scenario, ScenarioArrays
 from kernels.state_jax import Drawn, Market, Rules, State, initial, market_of
+from kernels.state_jax import drawn as drawn_of
 from kernels.timeline_jax import timeline
 
 BLOCK = 128
 """Paths that are run together, from its multiples on: a path has the same bits in any range."""
 
 
-KNOWN = ("adl",)
+KNOWN = (
+    "adl",
+    "bootstrap",
+    "correlation",
+    "event",
+    "feed",
+    "funding",
+    "halt",
+    "margin_raise",
+    "marking",
+    "outage",
+    "regimes",
+    "stochastic_volatility",
+    "waterfall",
+)
 """Parts that this engine has."""
 
 
@@ -45,9 +61,8 @@ def unsupported(scenario: Scenario) -> str | None:
     if not lacking:
         return None
     return (
-        f"the engine jax does not have these mechanisms yet: {', '.join(lacking)}. It knows isolated "
-        "positions, books, marks that are weighted means, funds in cash and deleveraging. Leave the others "
-        "out, or take another engine"
+        f"the engine jax does not have these mechanisms yet: {', '.join(lacking)}. "
+        "Leave them out, or take another engine"
     )
 
 
@@ -56,63 +71,73 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
 
     returns: state, and what the record needs of every step
     """
-    arrays = market.arrays
+    arrays, parts, factor = market.arrays, market.parts, drawn.events
 
     # 1. What would have happened anyway, and the stress laid over it.
-    returns, deviation = exogenous.step(
-        shape, arrays, drawn.seed, drawn.path, now["number"], now["volatility"]
+    volatility, shock, full = now["volatility"], now["shock"], now["depth"]
+    if parts.event is not None:
+        volatility = volatility * overlay.multiplier(parts.event.volatility, factor, now)
+        full = full * overlay.multiplier(parts.event.depth, factor, now)
+        shock = shock + overlay.shock(factor, now)
+    returns, deviation, process = exogenous.step(
+        shape, arrays, parts, drawn.seed, drawn.path, now, volatility, state.process
     )
-    move = returns + now["shock"]
+    move = returns + shock
+    before = state.fundamental, book.displacement(state.q, arrays.alpha, arrays.band)
     fundamental = state.fundamental + move
 
-    # 2. Books: refill, depth in force, arbitrage.
+    # 2. Books: refill, who trades, depth in force, arbitrage.
     q = book.refill(state.q, arrays.refill, arrays.alpha)
-    depth = withdrawal.depth(arrays, state.memory, now["depth"])
+    trading = trades.begin(market, drawn, state, fundamental, q, now)
+    depth = trading.deep(withdrawal.depth(arrays, state.memory, full))
     displaced = (q != 0).any(axis=-1)
-    evened = arbitrage.step(q, depth, arrays.alpha, arrays.band, arrays.arbitrage[:, None], market.thinning)
-    q = jnp.where(displaced[:, None], evened, q)
+    q = trades.even_out(market, trading, q, depth)
 
     # 3. Decisions, frozen for the step: marks of round 0 and who is triggered.
     start = book.displacement(q, arrays.alpha, arrays.band)
-    marks = mark.mark(fundamental, start, arrays.mark_weight)
-    offset = jnp.broadcast_to((arrays.monitoring * deviation)[:, None, None], state.frontier.shape)
-    reached = jnp.where(arrays.listed[:, None], liquidation.distance(marks, offset), 0.0)
-    frontier = jnp.maximum(state.frontier, reached)
+    price = trading.traded(state.price, fundamental[:, None] + PERCENT * start)
+    rules_of_marks = trades.marks(market, trading, state, price, before, now)
+    marks = rules_of_marks.price(fundamental, start)
+    offset = charged(market, state, trades.watched(market, rules_of_marks, deviation), now)
+    reached = rules_of_marks.reached(liquidation.distance(marks, offset))
+    frontier = jnp.maximum(state.frontier, jnp.where(arrays.listed[:, None], reached, 0.0))
     worth, funds = funds_jax.worth(market, state.funds, now["number"], state.price)
 
     # 4. Auto-deleveraging of what is bankrupt on arrival.
     closed = settlement.deleverage(
-        shape, market, drawn, state._replace(funds=funds), worth, marks, frontier, now
+        shape, market, drawn, state._replace(funds=funds), trading, worth, marks, frontier, now
     )
     survival, record, pending = closed.survival, closed.record, closed.pending
 
     # 5. The forced selling.
     rows = selling.cumulative(market, survival)
     sold = selling.run(
-        rules, market, state, rows, closed.executed, survival, frontier, fundamental, q, depth, offset
-    )
+        rules, market, trading, rules_of_marks, rows, closed.executed, survival, frontier, fundamental, q,
+        depth, offset,
+    )  # fmt: skip
     end = sold.end
 
     # 6. Fills and losses.
     moved = book.displacement(end.q, arrays.alpha, arrays.band)
     mean = book.mean_displacement(start, moved, arrays.alpha, arrays.band)
     fill = jnp.exp(((fundamental + end.fundamental) / 2)[:, None] + PERCENT * mean)
-    price = end.fundamental[:, None] + PERCENT * moved
+    price = trading.traded(state.price, end.fundamental[:, None] + PERCENT * moved)
     record = recording.cascades(record, end.rounds > 0, end.first, end.flow.sum((1, 2)), depth)
     record = recording.backlogs(record, jnp.maximum(end.wanted - end.flow, 0.0).sum((0, 1)))
-    executed, slices = settlement.settle(market, rows, sold.executed, survival, end, fill)
+    executed, slices = settlement.settle(market, rows, sold.executed, survival, end, fill, state.paid)
     record, booked = recording.forced(record, arrays, fill, *slices[:4])
     pending = pending + market.by_pot(slices[2].sum(1))
     income = market.by_pot((slices[3] + slices[4]).sum((1, 3)))
 
     # 7. Funds and memory.
-    funds, paid = funds_jax.settle(
+    funds, payers = funds_jax.settle(
         market, closed.funds, worth, pending, income, state.price,
         lambda: funds_jax.profits(market, executed, survival, price),
     )  # fmt: skip
-    record = recording.funds(record, paid, income, now["minutes"], funds.spent.any(0))
+    record = recording.funds(record, payers, income, now["minutes"], funds.spent.any(0))
+    paid, record = pay(market, drawn, state, record, price, end.fundamental, now)
     record = recording.prices(record, arrays, price, state.exogenous + move)
-    after = State(
+    after = state._replace(
         exogenous=state.exogenous + move,
         fundamental=end.fundamental,
         price=price,
@@ -125,10 +150,40 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
         status=state.status | selling.status(sold),
         counters=state.counters + selling.counted(displaced, sold),
         record=record,
-    )
+        process=process,
+        paid=paid,
+        **trades.remember(
+            market, state, sold.trading, rules_of_marks, end.fundamental, price, moved, end.wanted, end.flow,
+            sold.limit, now,
+        ),
+    )  # fmt: skip
     return after, {
         "flow": closed.flow + booked, "price": price, "coins": closed.coins, "dollars": closed.dollars,
     }  # fmt: skip
+
+
+def charged(market, state, offset, now):
+    """Distances with what funding and raised margins add for isolated positions: [asset, side, venue]."""
+    parts = market.parts
+    if parts.funding is not None:
+        offset = offset + funding.charge(parts.funding, state.paid, state.price)
+    return offset if parts.margin_raise is None else offset + now["margin"]
+
+
+def pay(market, drawn, state, record, price, fundamental, now):
+    """Funding of the step, on what is still open at its end: paid since the start, and the record.
+
+    price, fundamental: log, at the end of the step
+    """
+    parts = market.parts
+    if parts.funding is None:
+        return None, record
+    spike = now["spike"]
+    if parts.event is not None:
+        spike = spike + overlay.rate(parts.event, drawn.events, now)
+    due = funding.accrual(parts.funding, (price - fundamental[:, None]) / PERCENT, price, spike)
+    held = funding.open_notional(parts.funding, market.arrays, record["coins"], record["deleveraged_coins"])
+    return state.paid + due, recording.funding_paid(record, due * held)
 
 
 def path_of(shape, rules, market: Market, drawn: Drawn):
@@ -167,7 +222,7 @@ def simulate(shape, rules, fixed, floats, seed, path):
         }
     )
     market = market_of(arrays, parts, fixed["thinning"])
-    return jax.vmap(lambda path: path_of(shape, rules, market, Drawn(seed, path)))(path)
+    return jax.vmap(lambda path: path_of(shape, rules, market, drawn_of(market, seed, path)))(path)
 
 
 def leaves(kind) -> list[str]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from kernels import outcome
+from kernels import trading_jax as trades
 from kernels.mechanisms.book import step_jax as book
 from kernels.mechanisms.cascade import DUST
 from kernels.mechanisms.cascade import step_jax as cascade
@@ -22,6 +23,7 @@ class Selling(NamedTuple):
     executed: jax.Array  # before the flow; frontiers that pass nobody [asset, side, group, venue]
     room: jax.Array  # what books take, USD [asset, side, venue]
     limit: jax.Array  # what books and engines take
+    trading: trades.Trading  # with its bands
 
 
 def cumulative(market, survival):
@@ -32,21 +34,18 @@ def cumulative(market, survival):
     return forced.sum(axis=(2, 5))[:, :, None]
 
 
-def limits(market, q, depth):
-    """What every book can still take, and every engine with it: USD [asset, side, venue] each."""
-    arrays = market.arrays
-    room = book.room(q, depth, arrays.alpha, arrays.band, arrays.hard_end)
-    return room, jnp.minimum(room, arrays.throughput[:, None, :])
-
-
-def run(rules, market, state, rows, executed, survival, frontier, fundamental, q, depth, offset) -> Selling:
+def run(
+    rules, market, trading, marks, rows, executed, survival, frontier, fundamental, q, depth, offset
+) -> Selling:
     """The cascades of all assets, from the books `q` and the frontiers of round 0.
 
-    rows: see `cumulative`; executed, survival: after deleveraging
-    offset: distance added to the marks' [asset, side, venue]
+    trading: Trading; marks: Marks
+    rows   : see `cumulative`; executed, survival: after deleveraging
+    offset : distance added to the marks' [asset, side, venue]
     """
     arrays = market.arrays
-    room, limit = limits(market, q, depth)
+    room = book.room(q, depth, arrays.alpha, arrays.band, arrays.hard_end)
+    limit, trading = trades.limit(market, trading, room, fundamental, q, depth)
     base = liquidation.forced_total(rows, executed)
     wanted = liquidation.forced_total(rows, frontier[:, :, None])
     new = (frontier[:, :, None] > executed).any(axis=(1, 2, 3))
@@ -54,11 +53,11 @@ def run(rules, market, state, rows, executed, survival, frontier, fundamental, q
     # Frontiers that pass nobody are executed as they stand.
     executed = jnp.where((new & ~active)[:, None, None, None], frontier[:, :, None], executed)
     rounds = cascade.Rounds(
-        fundamental, q, depth, arrays.alpha, arrays.band, arrays.permanent, arrays.mark_weight, offset,
+        fundamental, q, depth, arrays.alpha, arrays.band, arrays.permanent, marks, offset,
         rows, base, limit, (survival != 1).any(axis=(1, 2, 3)),
     )  # fmt: skip
     end = jax.vmap(partial(cascade.run, rules=rules))(rounds, frontier, active)
-    return Selling(end, executed, room, limit)
+    return Selling(end, executed, room, limit, trading)
 
 
 def status(sold: Selling):

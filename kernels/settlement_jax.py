@@ -27,8 +27,8 @@ class Deleveraged(NamedTuple):
     dollars: jax.Array  # and what they were closed for
 
 
-def deleverage(shape, market, drawn, state, worth, marks, frontier, now) -> Deleveraged:
-    """Close what is bankrupt at the marks against winners, where deleveraging is on.
+def deleverage(shape, market, drawn, state, trading, worth, marks, frontier, now) -> Deleveraged:
+    """Close what is bankrupt at the marks against winners, where deleveraging is on and markets are open.
 
     worth: of funds [pot, venue]; marks: log [asset, venue]; frontier: [asset, side, venue]
     """
@@ -43,31 +43,34 @@ def deleverage(shape, market, drawn, state, worth, marks, frontier, now) -> Dele
     on = market.of_pot(adl.is_on(market, funds, worth))
     first = adl.starts(drawn.seed, drawn.path, now["number"], shape.n_asset, dtype)
     behind = (frontier[:, :, None] > state.executed).any(axis=(1, 2))
-    closed = adl.close(
-        market, on & arrays.listed & behind, marks, state.executed, frontier, state.survival, first
-    )
+    here = on & arrays.listed & behind
+    here = here if trading.halted is None else here & ~trading.halted
+    closed = adl.close(market, here, marks, state.executed, frontier, state.survival, first, state.paid)
     claims = None
     if funds_jax.claims(market, funds) is not None:
         claims, funds = funds_jax.collect(market, funds, closed.profit)
     at_mark = market.parts.adl.at_mark != 0
-    record, *closings = recording.deleveraged(record, closed, jnp.exp(marks), None, at_mark, claims)
+    record, *closings = recording.deleveraged(record, closed, jnp.exp(marks), state.paid, at_mark, claims)
     owed = jnp.where(at_mark[:, None], closed.deficit.sum(1), 0.0)
     return Deleveraged(
         closed.executed, closed.survival, funds, record, pending + market.by_pot(owed), *closings
     )
 
 
-def settle(market, rows, executed, survival, end, fill):
+def settle(market, rows, executed, survival, end, fill, paid=None):
     """Executed frontiers after the step's flow; notional, losses and fees of its slices by tier.
 
-    end: Cascade [asset, ...]; fill: price of every book's orders [asset, venue]
+    end : Cascade [asset, ...]; fill: price of every book's orders [asset, venue]
+    paid: funding paid by a start dollar of longs [asset, venue]; None: nothing
     """
     arrays, tables = market.arrays, market.tables
     some, reached = end.flow > 0, end.frontier[:, :, None]
     late = some & (end.flow < end.wanted)
     ahead = liquidation.advance(rows, executed, reached, end.flow, late)
     after = jnp.where(some[:, :, None], ahead, executed)
-    notional, lost, deficit, left = liquidation.slice_losses(tables, arrays, executed, after, fill)
+    notional, lost, deficit, left = liquidation.slice_losses(
+        tables, arrays, executed, after, fill if paid is None else fill - paid
+    )
     fee, surplus = waterfall.fees(arrays, notional, left, fill)
     slices = [survival * liquidation.by_tier(tables, x) for x in (notional, lost, deficit, fee, surplus)]
     # Markets of an asset with a cascade where nobody was in the way: executed as they stand.

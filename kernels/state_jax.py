@@ -12,9 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from kernels import outcome
+from kernels import trading_jax as trading
 from kernels.mechanisms.adl import ADL_NONE
 from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE
+from kernels.mechanisms.exogenous import memory_jax
+from kernels.mechanisms.exogenous.memory_jax import Memory
+from kernels.mechanisms.exogenous.step_jax import by_tail
+from kernels.mechanisms.halt.step_jax import Breakers
 from kernels.mechanisms.liquidation import step_jax as liquidation
+from kernels.mechanisms.mark.step_jax import Stands
+from kernels.mechanisms.outage.step_jax import Failures
+from kernels.mechanisms.overlay import step_jax as overlay
 from kernels.mechanisms.waterfall import funds_jax
 from kernels.mechanisms.waterfall.funds_jax import Funds
 from kernels.parts.record import record_jax as recording
@@ -68,6 +76,7 @@ class Drawn(NamedTuple):
 
     seed: tuple  # low and high word
     path: tuple  # the same
+    events: jax.Array | None = None  # factors on events of drawn size [event]
 
 
 class State(NamedTuple):
@@ -85,12 +94,25 @@ class State(NamedTuple):
     status: jax.Array
     counters: jax.Array  # [counter]
     record: dict
+    process: Memory | None = None  # what exogenous prices remember
+    paid: jax.Array | None = None  # funding, by a start dollar of longs since the start [asset, venue]
+    basis: jax.Array | None = None  # average basis of a market over its index, percent [asset, venue]
+    still: Stands | None = None  # marks that stood still in the last step [asset, venue]
+    past: jax.Array | None = None  # marks at the ends of the last steps, where feeds are behind
+    breakers: Breakers | None = None
+    failures: Failures | None = None
 
 
 def market_of(arrays: ScenarioArrays, parts: Parts, thinning: np.ndarray) -> Market:
     """The market of a scenario whose floats are JAX's."""
     pot, spread = funds_jax.pots(parts.waterfall, arrays)
     return Market(arrays, parts, liquidation.tables(arrays), thinning, pot, spread)
+
+
+def drawn(market: Market, seed, path) -> Drawn:
+    """What a path draws before its first step."""
+    event = market.parts.event
+    return Drawn(seed, path, None if event is None else overlay.drawn(event, seed, path, by_tail))
 
 
 def initial(shape, market: Market, drawn: Drawn) -> State:
@@ -107,4 +129,7 @@ def initial(shape, market: Market, drawn: Drawn) -> State:
         survival=jnp.ones((*side, shape.n_tier), dtype), funds=funds_jax.begin(shape, market),
         status=jnp.zeros((), jnp.int32), counters=jnp.zeros(len(outcome.COUNTERS), jnp.int32),
         record=recording.begin(shape, market, dtype),
+        process=memory_jax.begin(market.parts, drawn.seed, drawn.path, dtype),
+        paid=None if market.parts.funding is None else jnp.zeros(size, dtype),
+        **trading.initial(market.parts, size, dtype),
     )  # fmt: skip

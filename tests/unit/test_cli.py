@@ -223,10 +223,11 @@ def test_missing_backend_ends_with_three(config, monkeypatch, tmp_path):
 
 def test_engine_without_a_mechanism_ends_with_three(config, tmp_path):
     require("jax")
-    capital = "venues.alpha.vault={capital: $5M, capacity: $100M, take: 60%, half_life: 5m}"
-    done = stress("run", config, "--backend", "jax", "--set", capital, "--out", tmp_path / "out")
+    code = "from kernels import engine_jax\nengine_jax.KNOWN = ()\nfrom stress.cli import main\nmain()\n"
+    command = [sys.executable, "-c", code, "run", config, "--backend", "jax", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 3
-    assert "the engine jax does not have these mechanisms yet: vault." in done.stderr
+    assert "the engine jax does not have these mechanisms yet: adl." in done.stderr
 
 
 def test_folders_that_refuse_end_with_four(config, tmp_path):

@@ -21,7 +21,7 @@ from kernels.mechanisms.cascade import (
 )
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.liquidation.step_jax import along_bin, bin_end, distance, forced_total
-from kernels.mechanisms.mark.step_jax import mark
+from kernels.mechanisms.mark.step_jax import Marks
 
 
 class Rounds(NamedTuple):
@@ -33,7 +33,7 @@ class Rounds(NamedTuple):
     alpha: jax.Array  # [venue]
     band: jax.Array  # [venue]
     permanent: jax.Array  # []
-    weight: jax.Array  # of marks [venue, source]
+    marks: Marks  # of the asset
     offset: jax.Array  # distance added to the marks' [side, venue]
     rows: jax.Array  # cumulative notional [side, group, venue, edge]
     base: jax.Array  # executed in earlier steps, USD [side, venue]
@@ -49,7 +49,8 @@ class Rounds(NamedTuple):
     def reach(self, flow):
         """Distances that the marks reach after a flow: [side, venue]."""
         fundamental, q = self.move(flow)
-        return distance(mark(fundamental, displacement(q, self.alpha, self.band), self.weight), self.offset)
+        price = self.marks.price(fundamental, displacement(q, self.alpha, self.band))
+        return self.marks.reached(distance(price, self.offset))
 
     def forced(self, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
@@ -73,7 +74,8 @@ class Rounds(NamedTuple):
 
         fundamental, far_q = self.move(ahead)
         line = self.least_displacement(flow, far_q)
-        reached = jnp.maximum(distance(mark(fundamental, line, self.weight), self.offset), frontier)
+        far_distance = self.marks.reached(distance(self.marks.price(fundamental, line), self.offset))
+        reached = jnp.maximum(far_distance, frontier)
         far = jnp.where(self.reach(flow) < frontier, frontier, reached)
         far_total = along_bin(self.rows, frontier, far)
         rest = jnp.minimum(jnp.maximum(far_total - self.base, 0.0), self.limit) - ahead
@@ -82,7 +84,13 @@ class Rounds(NamedTuple):
         within = jnp.where(overtakes, following / jnp.where(overtakes, following - rest, 1.0), 1.0)
         leaves = far > end
         inside = jnp.where(leaves, (end - frontier) / jnp.where(leaves, far - frontier, 1.0), 1.0)
-        return jnp.minimum(within, inside).min(), ahead, far
+        share = jnp.minimum(within, inside).min()
+        # On a line along which no candidates of a median cross, marks are straight as well.
+        here, q = self.move(flow)
+        order = self.marks.order(here, displacement(q, self.alpha, self.band))
+        if order is not None:
+            share = jnp.where((order != self.marks.order(fundamental, line)).any(), 0.0, share)
+        return share, ahead, far
 
     def least_displacement(self, flow, far):
         """End of a line that displacements on the way to consumption `far` lie beyond, Eq. (6)."""

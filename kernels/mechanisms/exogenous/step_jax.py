@@ -1,19 +1,15 @@
-"""Exogenous returns of one step of one path, in JAX: statements of step_numpy.py.
-
-Processes without a memory of their own: `gbm`, `student_t` and `jump_diffusion`.
-"""
+"""Exogenous returns of one step of one path, in JAX: statements of step_numpy.py."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from kernels import sites
+from kernels.mechanisms.exogenous.memory_jax import regime, resampled, volatility_factor
 from kernels.mechanisms.exogenous.step_numpy import MIXING_BITS, MIXING_LOWEST, mixing_edges
 from kernels.parts.normal.normal_jax import normal, tail
 from kernels.parts.philox.philox_jax import words
-from kernels.scenario import GBM, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
-
-PROCESSES = (GBM, STUDENT_T_PATH, STUDENT_T_STEP, JUMP_DIFFUSION)
+from kernels.scenario import BOOTSTRAP, JUMP_DIFFUSION, STUDENT_T_PATH, STUDENT_T_STEP
 
 
 def scale(shape, arrays, seed, path, step):
@@ -22,15 +18,21 @@ def scale(shape, arrays, seed, path, step):
     if shape.process not in (STUDENT_T_PATH, STUDENT_T_STEP):
         return jnp.ones((), dtype)
     step = jnp.uint32(0) if shape.process == STUDENT_T_PATH else step
-    probability, upper = tail(words(seed, path, step, sites.MIXING, 1)[0], dtype)
+    return by_tail(arrays.mixing, words(seed, path, step, sites.MIXING, 1)[0])
+
+
+def by_tail(table, word):
+    """What a table over tail probabilities [half, mixing_edge] says to a word."""
+    dtype = table.dtype
+    probability, upper = tail(word, dtype)
     edges = jnp.asarray(mixing_edges(), dtype)
     bits = jax.lax.bitcast_convert_type(probability.astype(jnp.float32), jnp.int32)
     index = (bits >> (23 - MIXING_BITS)) - ((127 + MIXING_LOWEST) << MIXING_BITS)
     index = jnp.minimum(index, len(edges) - 2)
     fraction = (probability - edges[index]) / (edges[index + 1] - edges[index])
     half = upper.astype(jnp.int32)
-    lower = arrays.mixing[half, index]
-    return lower + fraction * (arrays.mixing[half, index + 1] - lower)
+    lower = table[half, index]
+    return lower + fraction * (table[half, index + 1] - lower)
 
 
 def reached(word, thresholds):
@@ -55,14 +57,34 @@ def jumps(shape, arrays, seed, path, step):
     return total + size(count, z, arrays.own_jump_mean, arrays.own_jump_sd)
 
 
-def step(shape, arrays, seed, path, step, volatility):
-    """Log returns of one step, Eq. (1), and their standard deviation: [asset] both.
+def correlations(part) -> dict:
+    """Of every step: Cholesky factors by regime [regime, asset, asset]."""
+    return {"cholesky": part.cholesky[part.row]}
 
-    seed, path: low and high word; volatility: multiplier in force [asset]
+
+def step(shape, arrays, parts, seed, path, now, volatility, memory):
+    """Log returns of one step, Eq. (1), their standard deviation: [asset] both; the memory afterwards.
+
+    seed, path: low and high word; now: of the step; volatility: multiplier in force [asset]
     """
-    z = normal(words(seed, path, step, sites.NORMAL, shape.n_asset), arrays.volatility.dtype)
-    deviation = scale(shape, arrays, seed, path, step) * (arrays.volatility * volatility)
-    returns = arrays.drift + deviation * (arrays.cholesky @ z)
+    dtype, step = arrays.volatility.dtype, now["number"]
+    if shape.process == BOOTSTRAP:
+        factor, standard, memory = resampled(parts.bootstrap, memory, seed, path, step)
+        deviation = factor * (arrays.volatility * volatility)
+        return arrays.drift + deviation * standard, deviation, memory
+    z = normal(words(seed, path, step, sites.NORMAL, shape.n_asset), dtype)
+    factor, state, drift = scale(shape, arrays, seed, path, step), 0, arrays.drift
+    if parts.stochastic_volatility is not None:
+        factor, memory = volatility_factor(parts.stochastic_volatility, memory, seed, path, step, z)
+    elif parts.regimes is not None:
+        state, memory = regime(parts.regimes, memory, seed, path, step)
+        factor, drift = parts.regimes.volatility[state], drift + parts.regimes.drift[state]
+    deviation = factor * (arrays.volatility * volatility)
+    cholesky = arrays.cholesky
+    if parts.correlation is not None:
+        levels = now["cholesky"]
+        cholesky = levels[state if len(levels) > 1 else 0]
+    returns = drift + deviation * (cholesky @ z)
     if shape.process == JUMP_DIFFUSION:
         returns = returns + jumps(shape, arrays, seed, path, step)
-    return returns, deviation
+    return returns, deviation, memory

@@ -20,6 +20,8 @@ def begin(shape, market, dtype):
         "backlog": (v,), "backlog_total": (), "isolated": (), "received": market.spread.shape,
         "loss": (len(COMPONENTS), v, t),
     }  # fmt: skip
+    if market.parts.funding is not None:
+        sizes |= {"funding": (v, 2), "deleveraged_coins": (v, a)}
     return {name: jnp.zeros(size, dtype) for name, size in sizes.items()}
 
 
@@ -77,6 +79,8 @@ def deleveraged(record, closed, price, paid, at_mark, claims):
         needed=forgone,
         hedged=closed.hedged.sum((0, 1)),
     )
+    if "deleveraged_coins" in record:
+        record = add(record, deleveraged_coins=coins.sum(1).T)
     return liquidation(record, notional, dollars), dollars.sum(), (sign * coins).sum(1), received
 
 
@@ -94,6 +98,12 @@ def cascades(record, active, first, total, depth):
     material = active & (total > MATERIAL * depth.sum(-1)) & (first > 0)
     ratio = jnp.where(material, 1 - first / jnp.where(total > 0, total, 1.0), 0.0)
     return record | {"branching": jnp.maximum(record["branching"], ratio)}
+
+
+def funding_paid(record, by_longs):
+    """Funding of a step: USD that longs pay to shorts, negative where shorts pay [asset, venue]."""
+    sides = jnp.stack([jnp.maximum(sign * by_longs, 0.0).sum(0) for sign in (1, -1)], axis=-1)
+    return add(record, funding=sides)
 
 
 def backlogs(record, waiting):
@@ -179,6 +189,8 @@ def fields(shape, arrays, record, steps):
         "sold_by": jnp.zeros(len(CHANNELS), branching.dtype).at[0].set(record["isolated"]),
         "worst_window": (cumulative[window:] - cumulative[:-window]).max(),
     }
+    if "funding" in record:
+        found["funding"] = with_total(record["funding"], (0,))
     # What needs a part that this form does not have stays zero.
     for name, dims in Layout(shape).shapes.items():
         found.setdefault(name, jnp.zeros(dims, branching.dtype))
