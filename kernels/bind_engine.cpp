@@ -54,6 +54,7 @@ class Engine {
         s_.window_steps = count("window_steps");
         s_.n_mixing = count("n_mixing");
         s_.n_cell = count("n_cell");
+        n_trace_ = count("n_trace");
         s_.step_minutes = step_minutes;
         s_.gate = gate;
 #define BIND(type, name)                                                                                    \
@@ -73,11 +74,19 @@ class Engine {
     void run(uint64_t seed, uint64_t first,
              nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu> rows,
              nb::ndarray<uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> status,
-             nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> counters, int n_thread) {
+             nb::ndarray<int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> counters,
+             nb::ndarray<float, nb::ndim<3>, nb::c_contig, nb::device::cpu> trace, int n_thread) {
         const int64_t count = (int64_t)rows.shape(0);
         if ((int64_t)rows.shape(1) != s_.n_cell || (int64_t)status.shape(0) != count ||
             counters.shape(0) != N_COUNTER)
             throw nb::value_error("rows, status and counters do not fit the scenario");
+        // Nothing is traced where there is no room for it.
+        const bool traced = trace.shape(0) > 0;
+        const int64_t n_trace = (int64_t)s_.n_step * n_trace_;
+        if (traced &&
+            ((int64_t)trace.shape(0) != count || (int64_t)(trace.shape(1) * trace.shape(2)) != n_trace))
+            throw nb::value_error("the trace does not fit the scenario");
+        float* cells = trace.data();
         float* row = rows.data();
         uint32_t* state = status.data();
         int64_t* total = counters.data();
@@ -87,7 +96,8 @@ class Engine {
         const auto worker = [&](int id) {
             for (int64_t at; (at = next.fetch_add(CHUNK)) < count;) {
                 const int size = (int)(count - at < CHUNK ? count - at : CHUNK);
-                run_(s_, seed, first + at, size, row + at * s_.n_cell, state + at, work[id].data());
+                run_(s_, seed, first + at, size, row + at * s_.n_cell, state + at, work[id].data(),
+                     traced ? cells + at * n_trace : nullptr);
             }
         };
         std::vector<std::thread> threads;
@@ -102,6 +112,7 @@ class Engine {
     nb::dict keep_;
     RunPaths run_;
     PackedScenario s_;
+    int n_trace_;  // cells of a traced step
 };
 
 std::vector<std::string> array_names() {
@@ -127,5 +138,5 @@ void bind_engine(nb::module_& m) {
         .def(nb::init<nb::dict, nb::dict, float, bool, const std::string&>(), nb::arg("arrays"),
              nb::arg("counts"), nb::arg("step_minutes"), nb::arg("gate"), nb::arg("isa"))
         .def("run", &Engine::run, nb::arg("seed"), nb::arg("first"), nb::arg("rows"), nb::arg("status"),
-             nb::arg("counters"), nb::arg("n_thread"));
+             nb::arg("counters"), nb::arg("trace"), nb::arg("n_thread"));
 }

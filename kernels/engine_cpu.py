@@ -9,7 +9,11 @@ import numpy as np
 from kernels.batch import Batch
 from kernels.outcome import COUNTERS, Layout
 from kernels.packing import pack
+from kernels.parts import trace
 from kernels.scenario import Scenario
+
+NO_TRACE = np.empty((0, 0, 0), np.float32)
+"""Nothing is traced."""
 
 
 def missing() -> str | None:
@@ -37,21 +41,29 @@ class Prepared:
 
     def __init__(self, scenario: Scenario, gate: bool = True, isa: str = ""):
         shape = scenario.shape
-        self.n_cell = Layout(shape).n_cell
+        self.n_cell, self.n_step = Layout(shape).n_cell, shape.n_step
+        self.n_trace = trace.Layout(shape).n_cell
         counts = {
             "n_step": shape.n_step, "n_asset": shape.n_asset, "n_venue": shape.n_venue,
             "n_tier": shape.n_tier, "n_group": shape.n_group, "process": shape.process,
             "window_steps": shape.window_steps, "n_mixing": scenario.arrays.mixing.shape[-1],
-            "n_cell": self.n_cell,
+            "n_cell": self.n_cell, "n_trace": self.n_trace,
         }  # fmt: skip
         packed = pack(scenario, _module().array_names())
         self.engine = _module().Engine(packed, counts, shape.dt_seconds / 60, gate, isa)
 
-    def run_paths(self, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:
+    def run_paths(
+        self, seed: int, first: int, count: int, n_thread: int = 0, traced: np.ndarray = NO_TRACE
+    ) -> Batch:
         """Rows float32 [count, cell]; see `kernels.engines.run_paths`."""
         rows = np.empty((count, self.n_cell), np.float32)
         status = np.empty(count, np.uint32)
         counters = np.zeros(len(COUNTERS), np.int64)
         threads = n_thread or len(os.sched_getaffinity(0))
-        self.engine.run(seed, first, rows, status, counters, threads)
+        self.engine.run(seed, first, rows, status, counters, traced, threads)
         return Batch(rows, status, counters)
+
+    def trace_paths(self, seed: int, first: int, count: int, n_thread: int = 0) -> tuple[Batch, np.ndarray]:
+        """The same, and cells float32 [path, step, cell]; see `kernels.engines.Engine.trace_paths`."""
+        cells = np.empty((count, self.n_step, self.n_trace), np.float32)
+        return self.run_paths(seed, first, count, n_thread, cells), cells

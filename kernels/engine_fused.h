@@ -42,6 +42,9 @@ class Engine : Selling {
             if (closings.open()) closings.look_back(n, [this](int a, int v) { return traded(a, v); });
             total += flow;
             cumulative.set(n + 1, total);
+#if !defined(ONE_LANE)
+            if (trace) take();
+#endif
         }
         count[ASSET_STEPS] = (int64_t)s.n_step * s.n_asset;
         for (int c = 0; c < N_COUNTER; ++c) counters[c] += count[c];
@@ -51,7 +54,32 @@ class Engine : Selling {
     // Whether a list of the last path was too short, and its outcome is not to be used.
     bool lost() const { return closings.lost; }
 
+#if !defined(ONE_LANE)
+    float* trace = nullptr;  // where the cells of the next step go; null where nobody asks for them
+#endif
+
    private:
+#if !defined(ONE_LANE)
+    // Keep what stands after a step.
+    __attribute__((noinline)) void take() {
+        TraceWriter out{trace, s.n_venue};
+        for (int a = 0; a < s.n_asset; ++a) out.put(market[a].exogenous);
+        for (int a = 0; a < s.n_asset; ++a)
+            out.put(market[a].displaced ? market[a].price : splat(market[a].last));
+        for (int a = 0; a < s.n_asset; ++a)
+            out.put(depth(asset[a].withdrawal, market[a].memory, splat(1.0f)));
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side) out.put(market[a].frontier[side]);
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side) out.put(record.liquidated[a][side]);
+        for (int a = 0; a < s.n_asset; ++a) out.put(record.coins[a]);
+        for (int a = 0; a < s.n_asset; ++a) out.put(record.deleveraged[a]);
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int v = 0; v < s.n_venue; ++v) out.put(a < funds.n_pot ? funds.worth[a][v] : 0.0f);
+        trace = out.cell;
+    }
+#endif
+
     void begin() {
         std::memset(&record, 0, sizeof record);
         std::memset(count, 0, sizeof count);

@@ -29,6 +29,7 @@ from kernels.mechanisms.vault import default_numpy as vault_default
 from kernels.mechanisms.vault import step_numpy as vault
 from kernels.mechanisms.withdrawal import step_numpy as withdrawal
 from kernels.parts.record.record_numpy import Record
+from kernels.parts.trace.trace_numpy import Trace
 from kernels.scenario import Scenario
 from kernels.state import PathState, initial
 
@@ -187,7 +188,7 @@ def count(counters, displaced, sold) -> None:
     counters["unconverged"] += (~sold.converged).sum()
 
 
-def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
+def run_paths(scenario: Scenario, seed: int, first: int, count: int, trace: Trace | None = None) -> Batch:
     """Simulate paths `first` to `first + count - 1`; see `kernels.engines.run_paths`."""
     shape = scenario.shape
     path = np.arange(first, first + count, dtype=np.uint64)
@@ -201,6 +202,14 @@ def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
         drawn = adl.starts(scenario, seed, path, n)
         chance = outage.draw(scenario, seed, path, n) if scenario.parts.outage is not None else None
         step(scenario, state, record, counters, n, returns, deviation, drawn, chance)
+        if trace is not None:
+            trace.take(n, state, record)
     settlement.end(scenario, state, record)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))
+
+
+def trace_paths(scenario: Scenario, seed: int, first: int, count: int) -> tuple[Batch, np.ndarray]:
+    """The same, and cells [path, step, cell]; see `kernels.engines.Engine.trace_paths`."""
+    trace = Trace(scenario, count)
+    return run_paths(scenario, seed, first, count, trace), trace.cells

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+import numpy as np
+
 from kernels import engine_cpu, engine_cuda
 from kernels.batch import Batch
 from kernels.batch import EngineError as EngineError
+from kernels.parts import trace
 from kernels.scenario import Scenario
 
 NAMES = ("cuda", "cpu", "jax", "numpy")
@@ -55,6 +58,26 @@ class Engine:
         from kernels import engine_numpy
 
         return engine_numpy.run_paths(self.scenario, seed, first, count)
+
+    def trace_paths(
+        self, seed: int, first: int, count: int, n_thread: int = 0
+    ) -> tuple[Batch, dict[str, np.ndarray]]:
+        """The same, and what the markets were after every step: fields of `kernels.parts.trace`, by name.
+
+        returns: batch; {name: [path, step, *dims]}, float32 or float64 as the engine computes
+
+        Engines on other devices have no traces; `cpu` retraces the paths of `cuda`, bit for bit.
+        """
+        layout = trace.Layout(self.scenario.shape)
+        if self.name == "numpy":
+            from kernels import engine_numpy
+
+            batch, cells = engine_numpy.trace_paths(self.scenario, seed, first, count)
+        elif self.name == "cpu":
+            batch, cells = self._prepared.trace_paths(seed, first, count, n_thread)
+        else:
+            raise EngineError(f"the engine {self.name} keeps no traces of paths. Take cpu or numpy")
+        return batch, layout.fields(cells)
 
 
 def run_paths(name: str, scenario: Scenario, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:

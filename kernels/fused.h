@@ -144,11 +144,11 @@ enum Counter { ASSET_STEPS, CALM, ACTIVE, MIXED, ROUNDS, FLUSHES, CUT };
 
 // Simulate `count` paths from `first` on: rows [count, n_cell], status [count]; adds to the counters.
 using RunPaths = void (*)(const PackedScenario&, uint64_t seed, uint64_t first, int count, float* rows,
-                          uint32_t* status, int64_t* counters);
+                          uint32_t* status, int64_t* counters, float* trace);
 
-#define DECLARE_ISA(isa)                                                                         \
-    namespace isa {                                                                              \
-    void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*); \
+#define DECLARE_ISA(isa)                                                                                 \
+    namespace isa {                                                                                      \
+    void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*, float*); \
     }
 DECLARE_ISA(base)
 DECLARE_ISA(v3)

@@ -21,16 +21,17 @@ namespace ISA {
 #include "kernels/path_fused.h"
 
 static void run_range(Engine& engine, const PackedScenario& s, uint64_t seed, uint64_t first, int count,
-                      float* rows, uint32_t* status, int64_t* counters) {
+                      float* rows, uint32_t* status, int64_t* counters, float* trace) {
+    engine.trace = trace;
     for (int i = 0; i < count; ++i)
         status[i] = engine.run(seed, first + i, rows + (int64_t)i * s.n_cell, counters);
 }
 
 void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows,
-               uint32_t* status, int64_t* counters) {
+               uint32_t* status, int64_t* counters, float* trace) {
     if (s.gate) {
         Engine engine(s);
-        run_range(engine, s, seed, first, count, rows, status, counters);
+        run_range(engine, s, seed, first, count, rows, status, counters, trace);
         return;
     }
     // Where gating is to show that it changes nothing, memory that nobody has set is no number either.
@@ -38,7 +39,7 @@ void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count
     void* room = ::operator new(sizeof(Engine), alignment);
     std::memset(room, 0xff, sizeof(Engine));
     Engine* engine = new (room) Engine(s);
-    run_range(*engine, s, seed, first, count, rows, status, counters);
+    run_range(*engine, s, seed, first, count, rows, status, counters, trace);
     engine->~Engine();
     ::operator delete(room, alignment);
 }

@@ -32,6 +32,7 @@
 #include "kernels/mechanisms/flow/step_fused.h"
 #include "kernels/mechanisms/cover/step_fused.h"
 #include "kernels/parts/record/record_fused.h"
+#include "kernels/parts/trace/trace_fused.h"
 #include "kernels/mechanisms/clearing/step_fused.h"
 #include "kernels/mechanisms/waterfall/funds_fused.h"
 #include "kernels/mechanisms/vault/inventory_fused.h"
