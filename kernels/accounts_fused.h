@@ -364,6 +364,11 @@ class Accounts {
         const tiers dollars = legs.all[v] * x.notional;
         const float sum = tier_sum(dollars), notional = tier_sum(x.notional);
         record.sold_by[s.account_channel[k]] += sum;
+        const bool exits = s.account_channel[k] == RETAIL_EXIT;
+        for (uint32_t rest = exits ? this->legs[k] : 0; rest; rest &= rest - 1) {
+            const int a = __builtin_ctz(rest);
+            record.exited[a][v] += legs.coins[a][v] * notional;
+        }
         if (!s.account_losing[k * LANES + v]) return 0.0f;
         const tiers available = maximum(x.left, tsplat(0.0f));
         const tiers fee = minimum(s.fee_rate[v] * dollars, available);

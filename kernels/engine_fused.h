@@ -74,6 +74,7 @@ class Engine : Selling {
             for (int side = 0; side < 2; ++side) out.put(record.liquidated[a][side]);
         for (int a = 0; a < s.n_asset; ++a) out.put(record.coins[a]);
         for (int a = 0; a < s.n_asset; ++a) out.put(record.deleveraged[a]);
+        for (int a = 0; a < s.n_asset; ++a) out.put(record.exited[a]);
         for (int a = 0; a < s.n_asset; ++a)
             for (int v = 0; v < s.n_venue; ++v) out.put(a < funds.n_pot ? funds.worth[a][v] : 0.0f);
         trace = out.cell;

@@ -73,7 +73,7 @@ FIELDS = (
     Field("adl_overshoot", ("horizon", "venue+"), "USD", USD_EXPONENT,
           "`adl_forgone` less the deficits that winners were closed to pay for, where positive"),
     Field("open_interest_closed", ("venue+",), "USD", USD_EXPONENT,
-          "fall of open interest, coins x start price: ADL + psi x forced"),
+          "fall of open interest, coins x start price: ADL + psi x (forced + exits before)"),
     Field("fall", ("asset", "venue"), "1", RATIO_EXPONENT,
           "largest fall of a market's traded price below its start, as a share"),
     Field("index_fall", ("asset",), "1", RATIO_EXPONENT,

@@ -57,6 +57,18 @@ def loads(
     return _Loader(known).run_config(file, overrides, text)
 
 
+def read_mapping(path: str | os.PathLike[str]) -> tuple[Mapping, Origin]:
+    """The tree of another kind of YAML file, in the same language, and where its values stand.
+
+    raises: `ConfigError`
+    """
+    loader, file = _Loader(), os.fspath(path)
+    root = loader.mapping(file)
+    if loader.problems or root is None:
+        raise ConfigError.of(loader.problems)
+    return root, Origin(tuple(loader.sources.values()), root)
+
+
 class _Loader:
     """One loading: what was read so far, and what was wrong with it."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from stress.config import check, tree
 from stress.config.asset import Asset
@@ -27,6 +27,8 @@ from stress.config.types import fields, tags, type_at
 from stress.config.venue import Venue
 from stress.errors import Problem, quoted, suggest
 from stress.units import UnitError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 MOST_EXPLAINED = 1000
 SECTIONS = {
@@ -49,23 +51,29 @@ def validate(root: Mapping, unread: Iterable[Path], origin: Origin) -> tuple[Run
     data: dict[str, Any] = tree.plain(root)  # type: ignore[assignment]
     for section, name in unread:
         data[str(section)][name] = None
+    config, problems = modelled(RunConfig, root, data, unread, origin)
+    draft = _draft(data) if config is None else Draft.of(config)
+    problems += [origin.problem(*found) for found in check.check(draft)]
+    return config, problems
+
+
+def modelled(
+    kind: type[Model], root: Mapping, data: Any, unread: set[Path], origin: Origin
+) -> tuple[Model | None, list[Problem]]:
+    """The model that `data`, the plain form of `root`, describes; None if it is none, and all problems."""
     empty = set(_empty(root, ()))
     why, suggestion = "an empty value could mean anything", "Give it one, or remove the key."
     problems = [origin.problem(path, "has no value", why, suggestion) for path in empty]
-    config = None
     try:
-        config = RunConfig.model_validate(data)
-        draft = Draft.of(config)
+        return kind.model_validate(data), problems
     except ValidationError as invalid:
-        draft = _draft(data)
         said = empty | unread
         for error in invalid.errors(include_url=False)[:MOST_EXPLAINED]:
             path = _written(error["loc"], data)
             hollow = error["type"] == "too_short" and error["input"]  # its entries are wrong, and say so
             if not hollow and not any(path[:depth] in said for depth in range(len(path) + 1)):
-                problems.append(_explain(error, path, origin))
-    problems += [origin.problem(*found) for found in check.check(draft)]
-    return config, problems
+                problems.append(_explain(error, path, origin, kind))
+        return None, problems
 
 
 def _empty(node: Node, path: Path) -> Iterable[Path]:
@@ -124,16 +132,16 @@ def _entries(data: Any) -> Collection[str | int]:
     return data.keys() if isinstance(data, dict) else ()
 
 
-def _explain(error: Any, path: Path, origin: Origin) -> Problem:
+def _explain(error: Any, path: Path, origin: Origin, root: type[BaseModel]) -> Problem:
     """One of pydantic's errors as a problem."""
     given, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "missing":
             key = error["loc"][-1]
-            help_text = _field_help(error["loc"])
+            help_text = _field_help(root, error["loc"])
             return origin.problem((*path, key), "is missing", help_text)
         case "extra_forbidden":
-            known = list(_keys(error["loc"][:-1]))
+            known = list(_keys(root, error["loc"][:-1]))
             return origin.problem(path, "unknown key", *suggest(str(path[-1]), known))
         case "value_error" if isinstance(context.get("error"), UnitError):
             cause = context["error"]
@@ -145,7 +153,7 @@ def _explain(error: Any, path: Path, origin: Origin) -> Problem:
             what = quoted(given) if isinstance(given, str) else describe(given)
             return origin.problem(path, f"{what} is not a choice", *suggest(str(given), known))
         case "union_tag_not_found":
-            kinds = ", ".join(_kinds(error["loc"]))
+            kinds = ", ".join(_kinds(root, error["loc"]))
             return origin.problem((*path, "kind"), "is missing", f"it is one of {kinds}")
         case "too_long":
             why = f"at most {context['max_length']} are possible"
@@ -171,21 +179,21 @@ NEEDED = {
 }
 
 
-def _field_help(loc: tuple[str | int, ...]) -> str:
+def _field_help(root: type[BaseModel], loc: tuple[str | int, ...]) -> str:
     """What a missing key would say, from the model's own documentation."""
-    field = fields(type_at(RunConfig, loc[:-1])).get(str(loc[-1]))
+    field = fields(type_at(root, loc[:-1])).get(str(loc[-1]))
     return (field.description or "").rstrip(".").replace("\n", " ") if field else ""
 
 
-def _keys(loc: tuple[str | int, ...]) -> list[str]:
+def _keys(root: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     """The keys that a model takes."""
-    model = type_at(RunConfig, loc)
+    model = type_at(root, loc)
     return [*fields(model), "extends", "without"] if model is RunConfig else list(fields(model))
 
 
-def _kinds(loc: tuple[str | int, ...]) -> list[str]:
+def _kinds(root: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
     """The kinds that a tagged union takes."""
-    return list(tags(type_at(RunConfig, loc)))
+    return list(tags(type_at(root, loc)))
 
 
 def _choices(expected: str) -> list[str]:

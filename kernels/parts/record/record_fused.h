@@ -17,6 +17,7 @@ enum Component {
     ASSESSMENTS
 };
 constexpr int N_CHANNEL = 13;  // kernels/outcome.py names them; 0: isolated positions
+constexpr int RETAIL_EXIT = 10;
 constexpr uint32_t EXHAUSTED = 1, UNCONVERGED = 2, IDENTITY_BROKEN = 4, NOT_FINITE = 8, UNANSWERED = 16;
 
 struct Record {
@@ -28,7 +29,7 @@ struct Record {
     ByVenue<quad> gain;                      // of the step for the fund, fees and surplus, by group
     // by asset; lanes are venues
     vec liquidated[MAX_ASSET][2];
-    vec coins[MAX_ASSET], deleveraged[MAX_ASSET];
+    vec coins[MAX_ASSET], deleveraged[MAX_ASSET], exited[MAX_ASSET];
     vec trough[MAX_ASSET], peak[MAX_ASSET];
     float index_trough[MAX_ASSET], exogenous_trough[MAX_ASSET], branching[MAX_ASSET];
     // by venue
@@ -120,9 +121,9 @@ static inline void write_coins(RowWriter& row, const Record& r, int n_asset, int
 static inline void write_closed(RowWriter& row, const PackedScenario& s, const Record& r) {
     float all = 0.0f;
     for (int v = 0; v < s.n_venue; ++v) {
-        float forced = 0.0f;
-        for (int a = 0; a < s.n_asset; ++a) forced += r.coins[a][v];
-        const float open = forced - r.adl_closed[v] - r.vault_end[v];
+        float taken = 0.0f;
+        for (int a = 0; a < s.n_asset; ++a) taken += r.coins[a][v] + r.exited[a][v];
+        const float open = taken - r.adl_closed[v] - r.vault_end[v];
         const float closed = fma(s.closing_share[v], open, r.adl_closed[v]);
         row.put(closed);
         all += closed;

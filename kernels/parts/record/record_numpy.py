@@ -31,6 +31,7 @@ class Record:
         self.liquidated = np.zeros((n, v, a, 2))
         self.coins = np.zeros((n, v, a))
         self.deleveraged_coins = np.zeros((n, v, a))
+        self.exited = np.zeros((n, v, a))
         self.funding = np.zeros((n, v, 2))
         self.whale_deficit = np.zeros((n, a, 2, v))
         self.liquidated_tier = np.zeros((n, v, t))
@@ -157,6 +158,12 @@ class Record:
         arrays = self.scenario.arrays
         dollars = legs.sum(axis=(2, 3))[..., None] * notional
         self.sold_by += np.einsum("psvt,sc->pc", dollars, np.eye(len(CHANNELS))[part.channel])
+        exits = np.where(
+            part.channel == CHANNELS.index("retail_exit"), notional.sum(axis=3).transpose(0, 2, 1), 0.0
+        )
+        exited = np.einsum("svat,pvs->pva", np.abs(part.sold), exits)
+        self.exited += exited
+        self.closed += arrays.closing_share * exited.sum(axis=2)
         # Sales that are no liquidations lose nothing here: their holders stay with what they have got.
         notional, lost, deficit, left, dollars = (
             part.losing[..., None] * x for x in (notional, lost, deficit, left, dollars)

@@ -33,6 +33,8 @@ FIELDS = (
     TraceField("coins", ("asset", "venue"), "USD", "the same of both sides, coins x start price"),
     TraceField("deleveraged", ("asset", "venue"), "USD",
                "closed against winners so far, coins x start price"),
+    TraceField("exited", ("asset", "venue"), "USD",
+               "closed by holders before anybody forced them, so far, coins x start price"),
     TraceField("fund", ("asset", "venue"), "USD",
                "insurance funds when the step begins, by market; a common fund stands with the first asset"),
 )  # fmt: skip

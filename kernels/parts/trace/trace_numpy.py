@@ -27,6 +27,7 @@ class Trace:
             "forced": record.liquidated.transpose(0, 2, 3, 1),
             "coins": record.coins.transpose(0, 2, 1),
             "deleveraged": record.deleveraged_coins.transpose(0, 2, 1),
+            "exited": record.exited.transpose(0, 2, 1),
             "fund": fund,
         }
         for name, values in found.items():
