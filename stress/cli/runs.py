@@ -1,0 +1,143 @@
+"""Verbs that run a config, and look after its runs."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stress.cli.options import (
+    AllowFailed,
+    AsJson,
+    Backend,
+    Config,
+    Folder,
+    Out,
+    Paths,
+    Seed,
+    Set,
+    Threads,
+    overrides,
+    show_json,
+)
+from stress.cli.rest import at_rest, warn_at_rest, warnings_at_rest
+
+
+def run(
+    config: Config, settings: Set = None, paths: Paths = None, seed: Seed = None, backend: Backend = None,
+    out: Out = Path("results"), threads: Threads = 0, allow_failed: AllowFailed = 0.0,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Run a config and print what it found."""
+    from stress.runs import prepare, start
+
+    job = prepare(config, overrides(settings, paths, seed, backend))
+    begin = partial(start, job, out, threads=threads, allow_failed=allow_failed)
+    work(begin, job, as_json, out / job.folder)
+
+
+def resume(
+    folder: Folder, threads: Threads = 0, allow_failed: AllowFailed = 0.0, as_json: AsJson = False
+) -> None:
+    """Finish a run that was stopped."""
+    from stress.runs import reopen
+    from stress.runs import resume as resumed
+    from stress.store import RunFolder
+
+    job = reopen(RunFolder(folder))
+    begin = partial(resumed, folder, threads=threads, allow_failed=allow_failed)
+    work(begin, job, as_json, folder)
+
+
+def work(begin, job, as_json: bool, folder: Path) -> None:
+    """Run with a header, progress and clean ends; then print the results."""
+    from stress.progress import Bar, stop_on_signals
+    from stress.runs import complete
+    from stress.store import RunFolder
+
+    rest = at_rest(job)
+    if not as_json:
+        header(job)
+        warn_at_rest(rest)
+    if complete(RunFolder(folder), job):
+        print("Finished before: nothing is computed again.", file=sys.stderr)
+    with stop_on_signals() as stop, Bar(job.scenario.shape.n_step) as bar:
+        finished = begin(progress=bar.update, stop=stop)
+    report(finished.path, as_json, bar.seconds, rest)
+
+
+def header(job) -> None:
+    """What is run, on what."""
+    from stress.provenance import device
+
+    about, run_, machine = job.config.about, job.config.run, device()
+    print(f"{about.title}\n{about.question}\n", file=sys.stderr)
+    n_step = job.scenario.shape.n_step
+    print(f"{job.folder}: {run_.paths:,} paths of {n_step:,} steps, seed {run_.seed}, engine {job.backend}, "
+          f"{machine['processor']}, {machine['cores']} cores", file=sys.stderr)  # fmt: skip
+
+
+def report(
+    path: Path, as_json: bool, seconds: float | None = None, rest: dict[str, Any] | None = None
+) -> None:
+    """Print what a run found, and where it is."""
+    from stress.report import status_line, summary, write
+    from stress.runs import open_run
+
+    found = summary(open_run(path))
+    if as_json:
+        found["warnings"] += warnings_at_rest(rest) if rest else []
+        return show_json({"path": str(path), "cube": str(path / "cube.h5"), "seconds": seconds, **found})
+    print(f"\n{write(found)}\n")
+    print(status_line(found))
+    print(f"{path / 'cube.h5'}: all of it, for xarray, R, MATLAB or any reader of HDF5")
+
+
+def status(folder: Folder, as_json: AsJson = False) -> None:
+    """Say how far a run is; of a finished one, print what it found."""
+    from stress.runs import ranges
+    from stress.store import RunFolder
+
+    run_folder = RunFolder(folder)
+    known = run_folder.manifest()
+    planned = ranges(known["n_paths"], known["shard_paths"])
+    there = set(run_folder.shards())
+    done = sum(last - first + 1 for first, last in planned if (first, last) in there)
+    finished = run_folder.cube.is_file()
+    if as_json:
+        counts = {"paths_done": done, "shards": len(planned), "shards_done": len(there & set(planned))}
+        return show_json({"path": str(folder), "finished": finished, **counts, **known})
+    state = "finished" if finished else f"not finished; `stress resume {folder}` goes on"
+    shards = f"{len(there & set(planned)):,} of {len(planned):,} shards"
+    print(f"{folder}: {done:,} of {known['n_paths']:,} paths, {shards}, engine {known['backend']}, "
+          f"begun {known['created']}: {state}")  # fmt: skip
+    if finished:
+        report(folder, as_json=False)
+
+
+def verify(
+    folder: Folder,
+    recompute: Annotated[int, typer.Option(min=0, help="Shards, chosen at random, to compute again.")] = 0,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check the files of a run: any flipped bit is found. Exit code 4 if something is wrong."""
+    from stress.store import RunFolder
+    from stress.verify import verify as verified
+
+    found = verified(RunFolder(folder), recompute, threads)
+    if as_json:
+        show_json({"path": str(folder), "files": found.files, "missing_shards": found.missing,
+                   "recomputed_shards": found.recomputed, "problems": found.problems})  # fmt: skip
+    else:
+        for problem in found.problems:
+            print(problem, file=sys.stderr)
+        again = f", {len(found.recomputed)} shards computed again" if found.recomputed else ""
+        lacking = f", {len(found.missing)} shards still to be computed" if found.missing else ""
+        wrong = f"{len(found.problems)} problems" if found.problems else "nothing wrong"
+        print(f"{folder}: {wrong}; {found.files} files looked at{again}{lacking}")
+    if found.problems:
+        raise typer.Exit(4)
