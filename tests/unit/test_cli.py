@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from kernels.outcome import Layout
 from stress import cli
+from stress.cli import rest
 from stress.errors import StoreError
 from stress.provenance import package_version
 from stress.runs import open_run, prepare
@@ -115,8 +116,8 @@ def test_run_as_json(ran, verb, config):
 
 def test_a_market_that_falls_by_itself_is_warned_of():
     found = {"supercritical": True, "reason": "books are thin"}
-    assert cli.warnings_at_rest(found) == ["the market is supercritical at rest: books are thin"]
-    assert cli.warnings_at_rest({"supercritical": False}) == []
+    assert rest.warnings_at_rest(found) == ["the market is supercritical at rest: books are thin"]
+    assert rest.warnings_at_rest({"supercritical": False}) == []
 
 
 def test_status_and_verify(ran, verb):
