@@ -11,18 +11,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from kernels import outcome
+from kernels import crowd_jax, outcome
 from kernels import trading_jax as trading
+from kernels.crowd_jax import Crowd
+from kernels.mechanisms.account import step_jax as account
 from kernels.mechanisms.adl import ADL_NONE
 from kernels.mechanisms.cascade import MAX_ROUNDS, TOLERANCE
 from kernels.mechanisms.exogenous import memory_jax
 from kernels.mechanisms.exogenous.memory_jax import Memory
 from kernels.mechanisms.exogenous.step_jax import by_tail
+from kernels.mechanisms.flow import step_jax as flow
 from kernels.mechanisms.halt.step_jax import Breakers
 from kernels.mechanisms.liquidation import step_jax as liquidation
 from kernels.mechanisms.mark.step_jax import Stands
 from kernels.mechanisms.outage.step_jax import Failures
 from kernels.mechanisms.overlay import step_jax as overlay
+from kernels.mechanisms.vault import step_jax as vault
 from kernels.mechanisms.waterfall import funds_jax
 from kernels.mechanisms.waterfall.funds_jax import Funds
 from kernels.parts.record import record_jax as recording
@@ -50,6 +54,7 @@ class Market(NamedTuple):
     thinning: np.ndarray  # assets with a shape above 1, bool [asset, 1]
     pot: np.ndarray  # of every market, see funds_numpy.py [asset, venue]
     spread: jax.Array | np.ndarray  # shares of a venue's fund by pot [pot, venue]
+    holders: account.Holders | None = None  # accounts
 
     @property
     def deleverages(self) -> bool:
@@ -77,6 +82,7 @@ class Drawn(NamedTuple):
     seed: tuple  # low and high word
     path: tuple  # the same
     events: jax.Array | None = None  # factors on events of drawn size [event]
+    crowd: Crowd | None = None  # who of the tables is there
 
 
 class State(NamedTuple):
@@ -101,18 +107,24 @@ class State(NamedTuple):
     past: jax.Array | None = None  # marks at the ends of the last steps, where feeds are behind
     breakers: Breakers | None = None
     failures: Failures | None = None
+    account: account.Standing | None = None
+    flows: flow.Flows | None = None  # frozen flows
+    vault: vault.Inventory | None = None
+    whale: jax.Array | None = None  # how far whales have been executed [asset, side, venue]
 
 
 def market_of(arrays: ScenarioArrays, parts: Parts, thinning: np.ndarray) -> Market:
     """The market of a scenario whose floats are JAX's."""
     pot, spread = funds_jax.pots(parts.waterfall, arrays)
-    return Market(arrays, parts, liquidation.tables(arrays), thinning, pot, spread)
+    holders = None if parts.account is None else account.holders(parts.account)
+    return Market(arrays, parts, liquidation.tables(arrays), thinning, pot, spread, holders)
 
 
 def drawn(market: Market, seed, path) -> Drawn:
     """What a path draws before its first step."""
     event = market.parts.event
-    return Drawn(seed, path, None if event is None else overlay.drawn(event, seed, path, by_tail))
+    events = None if event is None else overlay.drawn(event, seed, path, by_tail)
+    return Drawn(seed, path, events, crowd_jax.drawn(market.parts, market.arrays, seed, path))
 
 
 def initial(shape, market: Market, drawn: Drawn) -> State:
@@ -120,7 +132,7 @@ def initial(shape, market: Market, drawn: Drawn) -> State:
     arrays = market.arrays
     n_group = shape.n_group if market.deleverages else 1
     dtype = arrays.depth.dtype
-    size = (shape.n_asset, shape.n_venue)
+    size, parts = (shape.n_asset, shape.n_venue), market.parts
     side = (shape.n_asset, 2, shape.n_venue)
     return State(
         exogenous=jnp.zeros(size[0], dtype), fundamental=jnp.zeros(size[0], dtype),
@@ -132,4 +144,8 @@ def initial(shape, market: Market, drawn: Drawn) -> State:
         process=memory_jax.begin(market.parts, drawn.seed, drawn.path, dtype),
         paid=None if market.parts.funding is None else jnp.zeros(size, dtype),
         **trading.initial(market.parts, size, dtype),
+        account=None if parts.account is None else account.at_rest(parts.account),
+        flows=None if parts.flow is None else flow.initial(parts),
+        vault=None if parts.vault is None else vault.initial(parts.vault),
+        whale=None if parts.whale is None else jnp.zeros(side, dtype),
     )  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 
 from kernels.mechanisms.exogenous import step_jax as exogenous
 from kernels.mechanisms.feed import step_jax as feed
+from kernels.mechanisms.flow import step_jax as flow
 from kernels.mechanisms.funding import step_jax as funding
 from kernels.mechanisms.halt import step_jax as halt
 from kernels.mechanisms.outage import step_jax as outage
@@ -18,6 +19,7 @@ OF_PARTS = {
     "margin_raise": overlay.raised,
     "event": overlay.events,
     "correlation": exogenous.correlations,
+    "flow": flow.timeline,
     "funding": funding.timeline,
 }
 """What parts say of every step."""

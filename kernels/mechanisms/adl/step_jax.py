@@ -29,7 +29,7 @@ from kernels.mechanisms.liquidation.step_jax import (
     by_tier,
     consumed,
 )
-from kernels.mechanisms.waterfall.funds_jax import claims
+from kernels.mechanisms.waterfall.funds_jax import claims, still_held
 from kernels.parts.philox.philox_jax import words
 from kernels.parts.table.table_jax import fill
 
@@ -84,11 +84,12 @@ def other(values):
     return values[:, ::-1]
 
 
-def close(market, on, mark, executed, frontier, survival, first, paid=None):
+def close(market, on, mark, executed, frontier, survival, first, paid=None, crowd=None):
     """Close what is bankrupt at the marks against winners of the other side, Eqs. (2)-(9).
 
     on  : bool [asset, venue]; mark: log [asset, venue]; first: a random start's place [asset]
     paid: funding paid by a start dollar of longs [asset, venue]; None: nothing
+    crowd: who of the tables is there; None: all are as in them. Whales are left alone
     """
     arrays, part, tables = market.arrays, market.parts.adl, market.tables
     price = jnp.exp(mark)
@@ -98,28 +99,38 @@ def close(market, on, mark, executed, frontier, survival, first, paid=None):
     end = jnp.clip(bankrupt, executed, jnp.maximum(executed, frontier[:, :, None]))
     end = jnp.where(arrays.group_partial | ~losing[:, :, None], executed, end)
 
-    gone = by_tier(tables, fill(executed, price.dtype))
-    held = other(jnp.maximum(arrays.tier_notional - gone, 0.0))
+    held = other(still_held(market, executed, crowd))
     thinned = other(survival)
     winners = standing(part, price[:, None, :, None], thinned * held, thinned)
     most = (room(arrays.adl_policy, winners) * winners.notional).sum(-1)
 
+    alive = survival if crowd is None else crowd.by_tier(survival)
+
     def bankrupts(end):
         start, last = fill(executed, price.dtype), fill(end, price.dtype)
-        return tuple(by_tier(tables, x) * survival for x in (last - start, between(tables, start, last)))
+        return tuple(by_tier(tables, x) * alive for x in (last - start, between(tables, start, last)))
 
     need = bankrupts(end)[0].sum(-1)
-    rows = jnp.einsum("asgvet,asvt->asgve", arrays.forced, survival)
-    end = advance(rows, executed, end, most, need > most)
+    rows = jnp.einsum("asgvet,asvt->asgve", arrays.forced, alive)
+    end, _ = advance(rows, executed, end, most, need > most)
     notional, margin = bankrupts(end)
     deficit = jnp.maximum(consumed(net[:, None, :, None], SIDE) * notional - margin, 0.0)
-    taken = take(arrays.adl_policy, winners, jnp.minimum(notional.sum(-1), most), first)
+    need = jnp.minimum(notional.sum(-1), most)
+    taken, hedged, left = give(arrays, part, winners, held, survival, need, first)
+    profit = profit_left(part, price, taken, notional.sum(-1), margin.sum(-1))
+    return Closed(end, left, notional, margin, deficit, taken, hedged, profit)
+
+
+def give(arrays, part, winners, held, survival, need, first):
+    """What winners give up, what of it hedged something else, and survival afterwards.
+
+    held: what all of a side still hold; need: USD [asset, side, venue], at most what `room` leaves
+    """
+    taken = take(arrays.adl_policy, winners, need, first)
     remaining = 1 - taken / jnp.where(winners.notional > 0, winners.notional, 1.0)
     hedges = other(part.hedged) / jnp.where(held > 0, held, 1.0)
     hedged = (taken * jnp.minimum(hedges, 1.0)).sum(-1)
-    profit = profit_left(part, price, taken, notional.sum(-1), margin.sum(-1))
-    left = survival * other(remaining)
-    return Closed(end, left, notional, margin, deficit, taken, hedged, profit)
+    return taken, hedged, survival * other(remaining)
 
 
 def profit_left(part, price, taken, sold, margin):

@@ -59,6 +59,11 @@ def room(q, depth, alpha, band, hard_end):
     return jnp.stack([jnp.where(limited, x * depth, jnp.inf) for x in left], axis=-2)
 
 
+def by_side(purchases):
+    """Net purchases [asset, venue] as sales and purchases, neither negative: [asset, side, venue]."""
+    return jnp.stack([jnp.maximum(-purchases, 0.0), jnp.maximum(purchases, 0.0)], axis=1)
+
+
 def one_sided_mean(start, end, alpha, band):
     """Volume and volume-weighted displacement between two displacements of one sign, Eq. (4)."""
     low, high = jnp.minimum(start, end), jnp.maximum(start, end)

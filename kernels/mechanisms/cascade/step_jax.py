@@ -22,6 +22,8 @@ from kernels.mechanisms.cascade import (
 from kernels.mechanisms.liquidation import LONG, SHORT
 from kernels.mechanisms.liquidation.step_jax import along_bin, bin_end, distance, forced_total
 from kernels.mechanisms.mark.step_jax import Marks
+from kernels.mechanisms.vault.step_jax import Taking
+from kernels.mechanisms.whale.step_jax import Whale
 
 
 class Rounds(NamedTuple):
@@ -39,10 +41,17 @@ class Rounds(NamedTuple):
     base: jax.Array  # executed in earlier steps, USD [side, venue]
     limit: jax.Array  # most that can execute in this step, USD [side, venue]
     crooked: jax.Array  # no line along the flow is certain, bool []
+    extra: jax.Array | None = None  # net purchases of others in this step, USD [venue]
+    whale: Whale | None = None  # [side, venue]
+    taking: Taking | None = None  # what backstop vaults take
 
     def move(self, flow):
         """Fundamental and consumption [venue] after a flow [side, venue], Eqs. (1) and (2)."""
+        if self.taking is not None:
+            flow = self.taking.booked(flow)
         net = flow[SHORT] - flow[LONG]
+        if self.extra is not None:
+            net = self.extra + net
         per_dollar = jnp.where(self.depth > 0, 1 / jnp.where(self.depth > 0, self.depth, 1.0), 0.0)
         return self.fundamental + self.permanent * net.sum(), self.q + net * per_dollar
 
@@ -54,7 +63,14 @@ class Rounds(NamedTuple):
 
     def forced(self, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
-        return jnp.maximum(forced_total(self.rows, frontier[:, None]) - self.base, 0.0)
+        total = forced_total(self.rows, frontier[:, None])
+        if self.whale is not None:
+            total = total + self.whale.lump(frontier)
+        return jnp.maximum(total - self.base, 0.0)
+
+    def pushed(self):
+        """What others have bought or sold [venue]."""
+        return 0.0 if self.extra is None else jnp.abs(self.extra)
 
     def again(self, begun, frontier):
         """Frontiers after one more round from `frontier`; `begun`: those of round 0."""
@@ -77,10 +93,13 @@ class Rounds(NamedTuple):
         far_distance = self.marks.reached(distance(self.marks.price(fundamental, line), self.offset))
         reached = jnp.maximum(far_distance, frontier)
         far = jnp.where(self.reach(flow) < frontier, frontier, reached)
-        far_total = along_bin(self.rows, frontier, far)
+        far_total, end = along_bin(self.rows, frontier, far), bin_end(frontier)
+        if self.whale is not None:
+            far_total = far_total + self.whale.lump(frontier)
+            end = jnp.minimum(end, self.whale.bin_end(frontier))
         rest = jnp.minimum(jnp.maximum(far_total - self.base, 0.0), self.limit) - ahead
 
-        overtakes, end = rest < -SLACK * far_total, bin_end(frontier)
+        overtakes = rest < -SLACK * far_total
         within = jnp.where(overtakes, following / jnp.where(overtakes, following - rest, 1.0), 1.0)
         leaves = far > end
         inside = jnp.where(leaves, (end - frontier) / jnp.where(leaves, far - frontier, 1.0), 1.0)
@@ -129,19 +148,24 @@ class Cascade(NamedTuple):
     converged: jax.Array
 
 
-def one_more(rounds, going, rules) -> Going:
-    """One round, Eqs. (3) and (4), and a jump ahead where nothing stands against it."""
+def one_more(rounds, opening, going, rules) -> Going:
+    """One round, Eqs. (3) and (4), and a jump ahead where nothing stands against it.
+
+    opening: whether the first one has not seen what others have bought or sold, bool
+    """
     number, frontier = going.number + 1, going.frontier
     wanted = rounds.forced(frontier)
     flow = jnp.minimum(wanted, rounds.limit)
     new = jnp.maximum(flow - going.assumed, 0.0)
-    total = new.sum()
+    # What others have bought or sold pushes the marks as well.
+    pushed = new + jnp.where((number == 1) & opening, rounds.pushed(), 0.0)
+    total = new.sum() + jnp.where((number == 1) & opening, jnp.sum(rounds.pushed()), 0.0)
     seen = jnp.minimum(total / jnp.where(going.total > 0, going.total, 1.0), MAX_RATIO)
     # The round after a jump compares with nothing: the last ratio stands.
     ratio = jnp.where((number == 1) | going.jumped, going.ratio, seen)
     waits = wanted > flow
     expected = jnp.where(waits.any(), jnp.maximum(ratio, FIRST_RATIO), ratio)
-    still = new * (expected / (1 - expected))
+    still = pushed * (expected / (1 - expected))
     done = (still <= rules.tolerance * rounds.depth).all() & ~going.jumped
     reached = jnp.maximum(frontier, rounds.reach(flow))
 
@@ -169,21 +193,27 @@ def sloped(rounds, begun, end, active):
     return jnp.where(active, end + moved.reshape(end.shape), begun)
 
 
-def run(rounds, begun, active, rules) -> Cascade:
+def run(rounds, begun, active, before=None, opening=True, *, rules) -> Cascade:
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
-    begun : frontiers from the marks of round 0 [side, venue]
-    active: whether there is a cascade, bool
+    begun  : frontiers from the marks of round 0 [side, venue]
+    active : whether there is a cascade, bool
+    before : flow executed before `extra` came, where the rounds go on [side, venue]; None: they begin
+    opening: whether they begin, bool
     """
+    if before is None:
+        before = jnp.zeros_like(begun)
+    else:
+        begun = jnp.where(opening, begun, jnp.maximum(begun, rounds.reach(before)))
     fixed, start = jax.lax.stop_gradient((rounds, begun))
     zero = jnp.zeros((), begun.dtype)
     going = Going(
-        jnp.zeros((), jnp.int32), start, jnp.zeros_like(start), zero, zero + FIRST_RATIO,
+        jnp.zeros((), jnp.int32), start, jax.lax.stop_gradient(before), zero, zero + FIRST_RATIO,
         jnp.zeros((), bool), ~active,
     )  # fmt: skip
     going = jax.lax.while_loop(
         lambda going: ~going.converged & (going.number < rules.max_rounds),
-        lambda going: one_more(fixed, going, rules),
+        lambda going: one_more(fixed, opening, going, rules),
         going,
     )
     end = sloped(rounds, begun, going.frontier, active) if rules.gradients else going.frontier

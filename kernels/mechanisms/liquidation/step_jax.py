@@ -86,19 +86,24 @@ def bin_end(reached):
     return jnp.where(reached < EDGES[-1], edges[locate(reached)[0] + 1], jnp.inf)
 
 
-def advance(rows, executed, ends, target, late):
-    """Executed frontiers after `target` dollars of the backlog, first in first out.
+def advance(rows, executed, ends, target, late, whale=None):
+    """Executed frontiers after `target` dollars of the backlog, first in first out, and how far it has come.
 
     rows          : cumulative notional [asset, side, group, venue, edge]
     executed, ends: [asset, side, group, venue], where the backlog begins and ends
     target        : USD at most the backlog [asset, side, venue]; late: where anybody has to wait, bool
+    whale         : Whale and how far it has been executed, in the same line; None: there is none
     """
     ends = jnp.maximum(executed, ends)
-    held, owed = jax.lax.stop_gradient(((rows, executed, ends), target))
+    held, owed = jax.lax.stop_gradient(((rows, executed, ends, whale), target))
 
-    def done(rows, executed, ends, line):
+    def done(rows, executed, ends, whale, line):
         reached = jnp.clip(line[:, :, None], executed, ends)
-        return forced_total(rows, reached) - forced_total(rows, executed)
+        total = forced_total(rows, reached) - forced_total(rows, executed)
+        if whale is None:
+            return total
+        single, gone = whale
+        return total + single.lump(jnp.maximum(line, gone)) - single.lump(gone)
 
     def halve(state):
         number, low, high = state
@@ -113,10 +118,10 @@ def advance(rows, executed, ends, target, late):
     _, line, _ = jax.lax.while_loop(goes_on, halve, start)
     # Only a slope is added: the line moves so that what is done stays the target.
     _, slope = jax.jvp(partial(done, *held), (line,), (jnp.ones_like(line),))
-    miss = target - done(rows, executed, ends, line)
+    miss = target - done(rows, executed, ends, whale, line)
     moves = late & (slope > 0)
     line = line + jnp.where(moves, (miss - jax.lax.stop_gradient(miss)) / jnp.where(moves, slope, 1.0), 0.0)
-    return jnp.where(late[:, :, None], jnp.clip(line[:, :, None], executed, ends), ends)
+    return jnp.where(late[:, :, None], jnp.clip(line[:, :, None], executed, ends), ends), line
 
 
 def between(tables, start, end):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from kernels.mechanisms.cascade import DUST
+from kernels.mechanisms.clearing import step_jax as clearing
 from kernels.mechanisms.liquidation import LONG
 from kernels.mechanisms.liquidation.step_jax import by_tier
 from kernels.mechanisms.waterfall import PARTS_OF_WINDOW, SOCIALISE_RUN, SOCIALISE_STEP
@@ -25,6 +26,7 @@ class Funds(NamedTuple):
     sold: jax.Array | None = None  # dollars that coins were sold for
     owed: jax.Array | None = None  # deficits that nobody has paid yet [pot, venue, tier]
     shared: jax.Array | None = None  # taken from winners' profits so far
+    layers: jax.Array | None = None  # what is left of central clearing [layer, venue]
 
 
 def pots(part, arrays):
@@ -46,14 +48,15 @@ def begin(shape, market) -> Funds:
     part = market.parts.waterfall
     start = market.spread * market.arrays.fund
     spent = jnp.zeros(start.shape, bool)
+    layers = None if market.parts.clearing is None else market.parts.clearing.layer
     if part is None:
-        return Funds(start, jnp.zeros_like(start)[..., None], spent)
+        return Funds(start, jnp.zeros_like(start)[..., None], spent, layers=layers)
     zero = jnp.zeros_like(start)
     peaks = jnp.zeros((*start.shape, PARTS_OF_WINDOW if (part.window > 0).any() else 1), start.dtype)
     owed = jnp.zeros((*start.shape, shape.n_tier), start.dtype) if kept(part).any() else None
     shared = zero if (part.socialise != 0).any() else None
     in_coins = part.coin_share
-    return Funds(start * (1 - in_coins), peaks, spent, start * in_coins, zero, owed, shared)
+    return Funds(start * (1 - in_coins), peaks, spent, start * in_coins, zero, owed, shared, layers)
 
 
 def coin_price(market, price):
@@ -118,6 +121,10 @@ def settle(market, funds, held, pending, income, begun, profits):
     rest = pending - paid
     spent = (deficit > DUST) & (deficit >= held)
     payers = {"fund_draw": paid.sum(0)}
+    if funds.layers is not None:
+        cleared, rest, layers = clearing.clear(funds.layers, rest)
+        payers, funds = payers | cleared, funds._replace(layers=layers)
+        spent &= clearing.prefunded(layers) <= 0
     if part is None:
         funds = funds._replace(cash=funds.cash - drawn + income, spent=spent)
         return funds, payers | {"bad_debt": rest.sum(0)}
@@ -159,17 +166,20 @@ def take_profits(market, funds, owed, when, profits):
     return (given / jnp.where(total > 0, total, 1.0))[..., None] * owed, funds
 
 
-def still_held(market, executed):
-    """What all of a side still hold, before thinning: USD [asset, side, venue, tier]."""
-    gone = by_tier(market.tables, fill(executed, executed.dtype))
-    return jnp.maximum(market.arrays.tier_notional - gone, 0.0)
+def still_held(market, executed, crowd=None):
+    """What all of a side but whales still hold, before thinning: USD [asset, side, venue, tier]."""
+    held, gone = market.arrays.tier_notional, by_tier(market.tables, fill(executed, executed.dtype))
+    if crowd is not None:
+        held = held if crowd.whole is None else crowd.whole[..., None] * held
+        gone = crowd.by_tier(gone)
+    return jnp.maximum(held - gone, 0.0)
 
 
-def profits(market, executed, survival, price):
+def profits(market, executed, survival, price, crowd=None):
     """Profits of all who are in profit at the traded log prices: USD [pot, venue], Eq. (7)."""
     part = market.parts.adl
     entry = 1.0 if part is None else part.entry
     sign = np.where(np.arange(2) == LONG, 1.0, -1.0)[:, None, None]
     gain = jnp.maximum(sign * (jnp.exp(price)[:, None, :, None] - entry), 0.0)
-    earned = (survival * still_held(market, executed) * gain).sum((1, 3))
+    earned = (survival * still_held(market, executed, crowd) * gain).sum((1, 3))
     return market.by_pot(jnp.where(market.arrays.listed, earned, 0.0))

@@ -6,6 +6,9 @@ import numpy as np
 
 from kernels.mechanisms.adl import HORIZONS
 from kernels.mechanisms.cascade import MATERIAL
+from kernels.mechanisms.cover.step_jax import largest_accounts
+from kernels.mechanisms.vault.step_jax import gain
+from kernels.mechanisms.whale.step_jax import cover
 from kernels.outcome import CHANNELS, COMPONENTS, IDENTITY_BROKEN, NOT_FINITE, PAYERS, Layout
 from kernels.parts.record.record_numpy import STRESSED
 
@@ -17,11 +20,17 @@ def begin(shape, market, dtype):
         "liquidated": (v, a, 2), "coins": (v, a), "liquidated_tier": (v, t), "adl_notional": (v, t),
         "hedged": (v,), "needed": (v,), "forgone": (v,), "closed": (v,), "trough": (a, v),
         "index_trough": (a,), "exogenous_trough": (a,), "branching": (a,), "exhaustion": (v,),
-        "backlog": (v,), "backlog_total": (), "isolated": (), "received": market.spread.shape,
-        "loss": (len(COMPONENTS), v, t),
+        "backlog": (v,), "backlog_total": (), "received": market.spread.shape,
+        "loss": (len(COMPONENTS), v, t), "sold_by": (len(CHANNELS),),
     }  # fmt: skip
     if market.parts.funding is not None:
         sizes |= {"funding": (v, 2), "deleveraged_coins": (v, a)}
+    if market.parts.whale is not None:
+        sizes["whale_deficit"] = (a, 2, v)
+    if market.parts.cover is not None:
+        sizes["peak"] = (a, v)
+    if market.parts.vault is not None:
+        sizes["vault_inventory"] = (v + 1,)
     return {name: jnp.zeros(size, dtype) for name, size in sizes.items()}
 
 
@@ -44,11 +53,119 @@ def forced(record, arrays, fill, notional, lost, deficit, fee):
     dollars = notional * fill[:, None, :, None]
     record = add(
         record,
-        isolated=dollars.sum(),
+        sold_by=by_channel(0, dollars.sum()),
         loss=losses(margin_lost=lost.sum((0, 1)), deficit=deficit.sum((0, 1)), fees=fee.sum((0, 1))),
         closed=arrays.closing_share * notional.sum((0, 1, 3)),
     )
     return liquidation(record, notional, dollars), dollars.sum()
+
+
+def by_channel(channel, dollars):
+    """Dollars by who sent the orders: [channel]. channel: NumPy, [n] as `dollars` or one number"""
+    return jnp.zeros(len(CHANNELS), dollars.dtype).at[channel].add(dollars)
+
+
+def accounts(record, market, holders, slices, legs):
+    """What accounts sold in the step.
+
+    slices : notional, lost, deficit, left: USD [slot, venue, tier]
+    legs   : dollars at the fill per dollar of notional [slot, asset, side, venue]
+    returns: the record; deficits [venue, tier] and income [venue] for funds; dollars of the step
+    """
+    arrays, part = market.arrays, holders.part
+    dollars = legs.sum(axis=(1, 2))[..., None] * slices[0]
+    exits = (part.channel == CHANNELS.index("retail_exit"))[:, None] * slices[0].sum(axis=2)
+    exited = jnp.einsum("svat,sv->v", jnp.abs(part.sold), exits)
+    record = add(
+        record,
+        sold_by=by_channel(part.channel, dollars.sum((1, 2))),
+        closed=arrays.closing_share * exited,
+    )
+    # Sales that are no liquidations lose nothing here: their holders stay with what they have got.
+    notional, lost, deficit, left, dollars = (part.losing[..., None] * x for x in (*slices, dollars))
+    available = jnp.maximum(left, 0.0)
+    fee = jnp.minimum(arrays.fee_rate[:, None] * dollars, available)
+    surplus = arrays.surplus_share[:, None] * (available - fee)
+    whole = notional.sum(axis=2)
+    coins = jnp.einsum("svat,sv->va", jnp.abs(part.sold), whole)
+    record = add(
+        record,
+        loss=losses(margin_lost=lost.sum(0), deficit=deficit.sum(0), fees=fee.sum(0)),
+        liquidated=jnp.einsum("saiv,sv->vai", legs, whole),
+        coins=coins,
+        liquidated_tier=dollars.sum(0),
+        closed=arrays.closing_share * coins.sum(1),
+    )
+    return record, deficit.sum(0), (fee + surplus).sum((0, 2)), dollars.sum()
+
+
+def deleveraged_accounts(record, closed, price, at_mark):
+    """Bankrupt accounts closed against winners in the market of every leg; all as in `deleveraged`."""
+    sign = np.array([1.0, -1.0])[:, None]
+    given = jnp.where(at_mark[:, None], 0.0, closed.deficit)
+    coins = closed.size[..., None] * closed.notional[:, None, None]
+    forgone = closed.size[..., None] * given[:, None, None]
+    # A long is sold above the mark by what its winners forgo, a short is bought below it.
+    dollars = coins * price[:, None, :, None] + sign[..., None] * forgone
+    coins, dollars = coins.sum(0), dollars.sum(0)
+    by_venue = forgone.sum((0, 1, 2, 4))
+    record = add(
+        record,
+        loss=losses(margin_lost=closed.lost.sum(0), deficit=closed.deficit.sum(0), adl=given.sum(0)),
+        adl_notional=closed.taken.sum((0, 1, 2)),
+        closed=coins.sum((0, 1, 3)),
+        forgone=by_venue,
+        needed=by_venue,
+        hedged=closed.hedged.sum((0, 1, 2)),
+    )
+    closings = ((sign * x.sum(3)).sum(1) for x in (coins, dollars))
+    record = gone(record, coins.sum((1, 3)))
+    return liquidation(record, coins, dollars), dollars.sum(), *closings
+
+
+def gone(record, coins):
+    """Coins closed by deleveraging [asset, venue], which no longer pay funding."""
+    return add(record, deleveraged_coins=coins.T) if "deleveraged_coins" in record else record
+
+
+def whales(record, deficit):
+    """Deficits of whales [asset, side, venue]."""
+    return add(record, whale_deficit=deficit)
+
+
+def sent(record, channel, orders, fill):
+    """Frozen flows that were executed: [source, asset, venue]; fill: [asset, venue]."""
+    return add(record, sold_by=by_channel(channel, (jnp.abs(orders) * fill).sum((1, 2))))
+
+
+def vaults(record, taken, fill, held):
+    """Forced flow that vaults took [asset, side, venue], and what they hold after the step [asset, venue]."""
+    record = add(record, sold_by=by_channel(0, -(taken.sum(1) * fill).sum()))
+    inventory = with_total(jnp.abs(held).sum(0), (0,))
+    return record | {"vault_inventory": jnp.maximum(record["vault_inventory"], inventory)}
+
+
+def vault_settled(record, market, settled, price):
+    """Deficits of vaults, and inventories closed against winners; price: marks [asset, venue].
+
+    returns: the record; deficits for funds [venue, tier]; coins and dollars of the closings [asset, venue]
+    """
+    whose = market.parts.vault.whose
+    paid, coins = settled.forgone.sum(0), jnp.abs(settled.closed)
+    sign = jnp.where(settled.closed < 0, -1.0, 1.0)
+    record = add(
+        record,
+        loss=losses(deficit=settled.deficit[:, None] * whose, adl=paid[:, None] * whose),
+        adl_notional=settled.taken.sum((0, 1)),
+        # A share of it counts already, as forced.
+        closed=((1 - market.arrays.closing_share) * coins).sum(0),
+        forgone=paid,
+        needed=paid,
+        hedged=settled.hedged.sum((0, 1)),
+    )
+    rest = (settled.deficit - paid)[:, None] * whose
+    record = gone(record, coins)
+    return record, rest, settled.closed, sign * coins * price + settled.forgone
 
 
 def deleveraged(record, closed, price, paid, at_mark, claims):
@@ -79,8 +196,7 @@ def deleveraged(record, closed, price, paid, at_mark, claims):
         needed=forgone,
         hedged=closed.hedged.sum((0, 1)),
     )
-    if "deleveraged_coins" in record:
-        record = add(record, deleveraged_coins=coins.sum(1).T)
+    record = gone(record, coins.sum(1))
     return liquidation(record, notional, dollars), dollars.sum(), (sign * coins).sum(1), received
 
 
@@ -124,6 +240,8 @@ def funds(record, paid, income, minutes, spent):
 def prices(record, arrays, price, exogenous):
     """Troughs after a step."""
     index = (price * arrays.index_weight).sum(-1)
+    if "peak" in record:
+        record = record | {"peak": jnp.maximum(record["peak"], price)}
     return record | {
         "trough": jnp.minimum(record["trough"], price),
         "index_trough": jnp.minimum(record["index_trough"], index),
@@ -151,8 +269,28 @@ def forgone(shape, record, coins, dollars, price):
     return jnp.stack(found)
 
 
+def ended(record, market, inventory, price):
+    """The record, and fields of a path that follow from its end alone, by name.
+
+    inventory: of vaults, or None; price: log, last traded [asset, venue]
+    """
+    found = {}
+    if inventory is not None:
+        # What vaults hold has not closed.
+        held = market.arrays.closing_share * jnp.abs(inventory.held).sum(0)
+        record = add(record, closed=-held)
+        found["vault_inventory"] = record["vault_inventory"]
+        found["vault_loss"] = with_total(jnp.maximum(-gain(inventory, jnp.exp(price)), 0.0), (0,))
+    if "whale_deficit" in record:
+        found["cover"] = cover(record["whale_deficit"])
+    if market.parts.cover is not None:
+        listed = largest_accounts(market.parts.cover, record["trough"], record["peak"])
+        found["cover_listed"], found["cover_shortfall"] = listed
+    return record, found
+
+
 def fields(shape, arrays, record, steps):
-    """All fields of `kernels.outcome` of one path, by name.
+    """All fields of `kernels.outcome` of one path, by name; zero where the run has no part that they need.
 
     steps: of every step: `flow` [step], `coins` and `dollars` of deleveraging, `price` [step, asset, venue]
     """
@@ -186,12 +324,11 @@ def fields(shape, arrays, record, steps):
         "exhaustion_time": record["exhaustion"],
         "venues_exhausted": (record["exhaustion"] > 0).sum().astype(branching.dtype),
         "backlog": jnp.append(record["backlog"], record["backlog_total"]),
-        "sold_by": jnp.zeros(len(CHANNELS), branching.dtype).at[0].set(record["isolated"]),
+        "sold_by": record["sold_by"],
         "worst_window": (cumulative[window:] - cumulative[:-window]).max(),
     }
     if "funding" in record:
         found["funding"] = with_total(record["funding"], (0,))
-    # What needs a part that this form does not have stays zero.
     for name, dims in Layout(shape).shapes.items():
         found.setdefault(name, jnp.zeros(dims, branching.dtype))
     return {name: jnp.maximum(value, 0.0) for name, value in found.items()}
