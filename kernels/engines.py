@@ -79,6 +79,12 @@ class Engine:
             raise EngineError(f"the engine {self.name} keeps no traces of paths. Take cpu or numpy")
         return batch, layout.fields(cells)
 
+    def counting(self):
+        """Paths that the engine counts itself, beginning with none: `kernels.engine_cuda.Counting`. None
+        where rows are counted on the host."""
+        begin = getattr(self._prepared, "counting", None)
+        return begin() if begin else None
+
 
 def run_paths(name: str, scenario: Scenario, seed: int, first: int, count: int, n_thread: int = 0) -> Batch:
     """Rows, status and counters of a range of paths by the engine `name`; see `Engine`."""

@@ -4,7 +4,6 @@
 #include "kernels/tally.h"
 
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <memory>
 #include <thread>

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stress.config.run import RunConfig
     from stress.tally import Tally
 
-BATCH = {"cuda": 1 << 16, "cpu": 4096, "jax": 1024, "numpy": 256}
+BATCH = {"cuda": 1 << 18, "cpu": 4096, "jax": 1024, "numpy": 256}
 """Paths that an engine runs between two looks at the clock; results do not depend on it."""
 
 Progress = Callable[[int, int], None]
@@ -329,14 +329,27 @@ def compute(
     tally, (first, last) = Tally(job.scenario.shape), paths
     with machine_errors():
         engine = engines.Engine(job.backend, job.scenario)
+        counting = engine.counting()
+    seed = job.config.run.seed
     for start, end in ranges(last - first + 1, BATCH[job.backend], first):
-        with machine_errors():
-            batch = engine.run_paths(job.config.run.seed, start, end - start + 1, threads)
-        tally.add_batch(start, batch.rows, batch.status, batch.counters, threads)
+        count = end - start + 1
+        if counting:
+            with machine_errors():
+                found = counting.run_paths(seed, start, count)
+            tally.add_found(start, found)
+        else:
+            with machine_errors():
+                batch = engine.run_paths(seed, start, count, threads)
+            tally.add_batch(start, batch.rows, batch.status, batch.counters, threads)
         if progress:
             progress(tally.n_path, last - first + 1)
         if stop and stop():
             raise Interrupted("stopped")
+    if counting:
+        with machine_errors():
+            histograms = counting.histograms()
+        for counted in histograms:
+            tally.add_histograms(*counted)
     return tally
 
 

@@ -73,11 +73,7 @@ class Tally:
     def add_batch(self, first: int, rows, status, counters, n_thread: int = 0) -> None:
         """Count the paths `first`, `first + 1`, ...: an engine's rows [path, cell], status bits [path]."""
         path = np.arange(first, first + len(rows), dtype=np.int64)
-        bits = np.array([0, *STATUS], np.uint32)
-        self.status += ((status[:, None] & bits) != 0).sum(axis=0)
-        self.status[0] += (status == 0).sum()
-        self.counters += counters
-        self.n_path += len(rows)
+        self._note_statuses(status, counters)
         rows = np.ascontiguousarray(rows, np.float32)
         failed = (status & FAILED) != 0
         if failed.any():
@@ -90,6 +86,28 @@ class Tally:
         for venue in range(total.shape[1]):
             largest = _largest(total[:, venue])
             self._note_worst(venue, total[largest, venue], path[largest])
+
+    def add_found(self, first: int, found) -> None:
+        """Note paths that an engine counts itself: all of them but their histograms and moments.
+
+        found: `kernels.cuda.blocks.Found`
+        """
+        self._note_statuses(found.status, found.counters)
+        failed = np.flatnonzero((found.status & FAILED) != 0)
+        if failed.size:
+            self._note_failed(first + failed)
+        for loss, path in found.worst:
+            for venue in range(len(loss)):
+                self._note_worst(venue, loss[venue], path[venue])
+
+    def add_histograms(self, counts, remainders, sums, squares, bad) -> None:
+        """What an engine counted itself; `bad`: how many numbers were negative or not finite."""
+        if bad.any():
+            raise ValueError(f"{int(bad.sum())} negative or non-finite numbers")
+        self.counts += counts
+        self.remainders += remainders
+        add_words(self.sums, sums)
+        add_words(self.squares, squares)
 
     def add(self, other: Tally) -> Tally:
         """Add another tally of the same shape, in place."""
@@ -120,6 +138,13 @@ class Tally:
         from kernels import _fused
 
         return _fused.tally_add(*arrays, bounded(n_thread))
+
+    def _note_statuses(self, status, counters) -> None:
+        bits = np.array([0, *STATUS], np.uint32)
+        self.status += ((status[:, None] & bits) != 0).sum(axis=0)
+        self.status[0] += (status == 0).sum()
+        self.counters += counters
+        self.n_path += len(status)
 
     def _note_failed(self, path) -> None:
         self.failed_path = np.sort(np.concatenate([self.failed_path, path]))[:N_FAILED]

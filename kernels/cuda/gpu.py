@@ -39,7 +39,7 @@ def missing() -> str | None:
     if not count:
         return "the NVIDIA driver finds no GPU"
     name, capability = name_and_capability(cupy)
-    if capability < LEAST_CAPABILITY:
+    if not usable():
         known = f"{capability / 10:.1f}, and {LEAST_CAPABILITY / 10:.1f} is the least"
         return f"the GPU is too old: {name} has compute capability {known}"
     return nvrtc.missing()
@@ -50,16 +50,26 @@ def describe() -> str | None:
     if missing():
         return None
     cupy = import_module("cupy")
-    name, capability = name_and_capability(cupy)
+    name, capability = name_and_capability(cupy, usable()[0])
     free, total = cupy.cuda.runtime.memGetInfo()
     driver = cuda_version(cupy.cuda.runtime.driverGetVersion())
     memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    number = len(usable())
+    if number > 1:
+        name = f"{number} GPUs, the first {name}"
     return f"{name}, compute capability {capability / 10:.1f}, {memory}, driver for CUDA {driver}"
 
 
-def name_and_capability(cupy) -> tuple[str, int]:
-    """Of the first GPU; the capability times ten."""
-    properties = cupy.cuda.runtime.getDeviceProperties(0)
+def usable() -> list[int]:
+    """Numbers of the GPUs that the kernel runs on."""
+    cupy = import_module("cupy")
+    numbers = range(cupy.cuda.runtime.getDeviceCount())
+    return [number for number in numbers if name_and_capability(cupy, number)[1] >= LEAST_CAPABILITY]
+
+
+def name_and_capability(cupy, number: int = 0) -> tuple[str, int]:
+    """Of a GPU; the capability times ten."""
+    properties = cupy.cuda.runtime.getDeviceProperties(number)
     return properties["name"].decode(), 10 * properties["major"] + properties["minor"]
 
 
@@ -69,12 +79,15 @@ def cuda_version(number: int) -> str:
 
 
 class Gpu:
-    """The first GPU. Where its memory does not suffice, `MemoryError` is raised."""
+    """A GPU; the thread that makes this has it as its own from then on. Where its memory does not suffice,
+    `MemoryError` is raised."""
 
-    def __init__(self):
+    def __init__(self, number: int = 0):
         self.cupy = cupy = import_module("cupy")
-        self.architecture = f"sm_{name_and_capability(cupy)[1]}"
-        self.multiprocessors = cupy.cuda.runtime.getDeviceProperties(0)["multiProcessorCount"]
+        with self.errors():
+            cupy.cuda.runtime.setDevice(number)
+        self.architecture = f"sm_{name_and_capability(cupy, number)[1]}"
+        self.multiprocessors = cupy.cuda.runtime.getDeviceProperties(number)["multiProcessorCount"]
 
     def upload(self, array: np.ndarray):
         """A copy of an array."""

@@ -8,6 +8,8 @@
 #include "kernels/path_fused.h"
 
 #include "kernels/cuda/carry_fused.h"
+#include "kernels/cuda/groups.h"
+#include "kernels/cuda/tally_fused.h"
 
 constexpr int THREADS = 128, BLOCKS_AT_ONCE = 4;  // of a multiprocessor: together they bound the registers
 
@@ -20,4 +22,15 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE)
     carry_paths(*s, seed, first, which, count, half, n_half, rows, status, work);
     if (own_lane() == 0)
         for (int c = 0; c < N_COUNTER; ++c) atomicAdd(counters + c, (unsigned long long)work[c]);
+}
+
+// See `tally_rows`: a group of threads for each cell and for each list of worst paths.
+extern "C" __global__ void __launch_bounds__(N_THREAD)
+    tally_paths(const float* rows, const uint32_t* status, int count, const int32_t* exponent,
+                uint64_t* counts, uint64_t* remainders, uint64_t* sums, uint64_t* squares, uint64_t* bad,
+                const int32_t* worst_cell, float* worst_loss, int32_t* worst_path) {
+    __shared__ uint64_t room[(sizeof(Shared) + 7) / 8];
+    tally_rows(blockIdx.x, Rows{rows, status, count, PackedScenario::n_cell}, exponent,
+               Counted{counts, remainders, sums, squares, bad}, worst_cell, worst_loss, worst_path,
+               *(Shared*)room);
 }

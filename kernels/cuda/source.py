@@ -13,9 +13,12 @@ from kernels.mechanisms.feed.step_numpy import longest
 from kernels.scenario import Scenario
 
 ENTRY = Path(__file__).with_name("paths.cu")
-KERNEL = "run_paths"
+KERNEL, TALLY_KERNEL = "run_paths", "tally_paths"
 THREADS = 128
 """Of a block; as in paths.cu."""
+
+TALLY_THREADS = 256
+"""Of a group; as in kernels/cuda/groups.h."""
 
 NO_ROOM = 1 << 31
 """Status of a path whose lists were too short; as in carry_fused.h."""

@@ -101,6 +101,18 @@ float root(float x) { return __builtin_sqrtf(x); }
 
 #include "kernels/cuda/carry_fused.h"
 
+// The same sixteen as a group that shares memory: nobody else runs between two meetings.
+constexpr int N_THREAD = N_LANE;
+int own_thread() { return current; }
+void barrier() { meet(0, 400); }
+template <class T> T add_to(T* word, T x) {
+    const T before = *word;
+    *word += x;
+    return before;
+}
+
+#include "kernels/cuda/tally_fused.h"
+
 struct Job {
     const PackedScenario* scenario;
     uint64_t seed, first;
@@ -131,6 +143,24 @@ void carry() {
     carry_paths(*job.scenario, job.seed, job.first, job.which, job.count, 0, 1, job.rows, job.status,
                 counters);
     for (int c = 0; c < N_COUNTER && lane == 0; ++c) job.counters[c] += counters[c];
+    leave(lane);
+}
+
+struct TallyJob {
+    Rows rows;
+    const int32_t *exponent, *worst_cell;
+    Counted total;
+    float* worst_loss;
+    int32_t* worst_path;
+    int group;
+};
+TallyJob tally_job;
+Shared shared;
+
+void tally() {
+    const int lane = current;
+    const TallyJob& t = tally_job;
+    tally_rows(t.group, t.rows, t.exponent, t.total, t.worst_cell, t.worst_loss, t.worst_path, shared);
     leave(lane);
 }
 
@@ -168,6 +198,25 @@ extern "C" int run_lanes(const PackedScenario* scenario, uint64_t seed, uint64_t
                          int count, float* rows, uint32_t* status, int64_t* counters) {
     job = {scenario, seed, first, which, count, rows, status, counters};
     return in_lock_step(carry);
+}
+
+// Groups of threads for all cells and lists, one after the other; see kernels/cuda/tally_fused.h.
+extern "C" int run_tally(int n_group, const float* rows, const uint32_t* status, int count, int n_cell,
+                         const int32_t* exponent, uint64_t* counts, uint64_t* remainders, uint64_t* sums,
+                         uint64_t* squares, uint64_t* bad, const int32_t* worst_cell, float* worst_loss,
+                         int32_t* worst_path) {
+    for (int group = n_group - 1; group >= 0; --group) {
+        std::memset((void*)&shared, 0xff, sizeof shared);  // as it may be on a GPU
+        tally_job = {{rows, status, count, n_cell},
+                     exponent,
+                     worst_cell,
+                     {counts, remainders, sums, squares, bad},
+                     worst_loss,
+                     worst_path,
+                     group};
+        if (in_lock_step(tally)) return 1;
+    }
+    return 0;
 }
 
 extern "C" int run_stray() { return in_lock_step(stray); }

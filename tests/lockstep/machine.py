@@ -1,10 +1,13 @@
 """Sixteen threads in lock step without a GPU: the library, and what `engine_cuda` takes for a GPU."""
 
 import ctypes
+import hashlib
 import os
 import platform
 import shutil
 import subprocess
+import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,15 @@ FLAGS = (
     "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math",
     "-Wall", "-Wextra", "-Werror", "-Wno-maybe-uninitialized", "-Wno-address", "-Wno-nonnull",
 )  # fmt: skip
+
+ONE_AT_A_TIME = threading.Lock()
+"""Held while a library runs: its sixteen threads are there once."""
+
+
+def shared_folder(tmp_path_factory) -> Path:
+    """Where libraries are built, by one process of the session for all."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if own.name.startswith("popen-") else own
 
 
 def build(library: Path, *options: str) -> Path:
@@ -76,6 +88,15 @@ def run(library: ctypes.CDLL, scenario, seed: int, first: int, count: int):
     return rows, status, counters
 
 
+def tally(library: ctypes.CDLL, n_group: int, rows, status, count, *others) -> None:
+    """The kernel that counts rows; arguments as those of `tally_paths` in kernels/cuda/paths.cu."""
+    addresses = [ctypes.c_void_p(array.ctypes.data) for array in (rows, status, *others)]
+    sizes = ctypes.c_int(count), ctypes.c_int(rows.shape[1])
+    with ONE_AT_A_TIME:
+        apart = library.run_tally(ctypes.c_int(n_group), *addresses[:2], *sizes, *addresses[2:])
+    assert not apart, "threads took branches of their own"
+
+
 class Machine:
     """What `kernels.cuda.gpu.Gpu` is to the engine, on this machine's memory.
 
@@ -88,17 +109,23 @@ class Machine:
     def __init__(self, folder: Path, most_paths: int = 1 << 20):
         self.folder, self.most_paths = folder, most_paths
         self.launched = []
+        self.held = self.most_held = 0
 
     def compiled(self, header: str, architecture: str) -> Path:
         """Stands for the compiler."""
         assert architecture == self.architecture
-        folder = self.folder / f"{hash(header) & 0xFFFFFFFF:08x}"
+        folder = self.folder / hashlib.sha256(header.encode()).hexdigest()[:16]
         folder.mkdir(exist_ok=True)
-        (folder / "run.h").write_text(header)
+        own = folder / f"run-{os.getpid()}-{threading.get_ident()}.h"
+        own.write_text(header)
+        own.replace(folder / "run.h")
         return build(folder / "run.so", "-DFOR_ONE_RUN", f"-I{folder}")
 
     def load(self, path: Path, name: str):
         library = load(path)
+
+        def count(grid, threads, arguments, stream):
+            tally(library, grid, *arguments)
 
         def launch(grid, threads, arguments, stream):
             struct, seed, first, which, count, rows, status, counters = arguments
@@ -106,13 +133,14 @@ class Machine:
                 raise MemoryError(f"no room for {count} paths")
             self.launched.append(int(count))
             paths = which.ctypes.data if which.shape else None
-            apart = library.run_lanes(
-                struct.ctypes.data, int(seed), int(first), paths, int(count),
-                rows.ctypes.data, status.ctypes.data, counters.ctypes.data,
-            )  # fmt: skip
+            with ONE_AT_A_TIME:
+                apart = library.run_lanes(
+                    struct.ctypes.data, int(seed), int(first), paths, int(count),
+                    rows.ctypes.data, status.ctypes.data, counters.ctypes.data,
+                )  # fmt: skip
             assert not apart, "lanes took branches of their own"
 
-        return launch
+        return {"run_paths": launch, "tally_paths": count}[name]
 
     def upload(self, array):
         return array.copy()
@@ -123,8 +151,21 @@ class Machine:
     def stream(self):
         return None
 
-    empty = staticmethod(np.empty)
-    zeros = staticmethod(np.zeros)
+    def empty(self, shape, dtype):
+        """Counts what is held at once."""
+        array = np.empty(shape, dtype)
+        self.held += array.nbytes
+        self.most_held = max(self.held, self.most_held)
+        weakref.finalize(array, self.forget, array.nbytes)
+        return array
+
+    def zeros(self, shape, dtype):
+        array = self.empty(shape, dtype)
+        array[...] = 0
+        return array
+
+    def forget(self, n_byte: int) -> None:
+        self.held -= n_byte
 
     def wait(self):
         pass

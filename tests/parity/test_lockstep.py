@@ -20,10 +20,8 @@ SEED, N_PATH = 11, 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where libraries are built, by one process of the session for all."""
     require("cpu")
-    own = tmp_path_factory.getbasetemp()
-    return own.parent if own.name.startswith("popen-") else own
+    return machine.shared_folder(tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from kernels import packed
+from kernels import engine_cuda, packed
 from kernels.batch import EngineError
 from kernels.cuda import cubins, gpu, nvrtc, source
 from kernels.cuda.usage import Usage, complaints, usage
@@ -114,7 +115,7 @@ class CudaError(RuntimeError):
     pass
 
 
-def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30)):
+def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30), majors=None):
     """Stands for CuPy on some machine."""
 
     def device_count():
@@ -127,7 +128,8 @@ def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30
         driverGetVersion=lambda: driver,
         runtimeGetVersion=lambda: 13020,
         getDeviceCount=device_count,
-        getDeviceProperties=lambda _: {"name": b"Card", "major": major, "minor": 0},
+        getDeviceProperties=lambda i: {"name": b"Card", "major": (majors or [major] * 9)[i], "minor": 0},
+        setDevice=lambda _: None,
         memGetInfo=lambda: memory,
     )
     return SimpleNamespace(cuda=SimpleNamespace(runtime=runtime))
@@ -144,7 +146,7 @@ TOO_OLD = "the NVIDIA driver is too old: it knows CUDA 12.4, CuPy needs 13.2"
         (cupy(driver=12040, error="cudaErrorInsufficientDriver: too old"), TOO_OLD),
         (cupy(error="cudaErrorNoDevice: none"), "finds no GPU"),
         (cupy(count=0), "finds no GPU"),
-        (cupy(major=6), "the GPU is too old: Card has compute capability 6.0, and 7.5 is the least"),
+        (cupy(count=2, major=6), "the GPU is too old: Card has compute capability 6.0, and 7.5 is the least"),
     ],
 )
 def test_what_is_missing_is_said(monkeypatch, machine, reason):
@@ -198,3 +200,35 @@ def test_a_gpu_is_described(monkeypatch):
     monkeypatch.setattr(nvrtc, "missing", lambda: None)
     assert gpu.missing() is None
     assert gpu.describe() == "Card, compute capability 9.0, 30.0 of 140.0 GiB free, driver for CUDA 13.2"
+
+
+def test_gpus_that_are_too_old_are_passed_by(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy(count=3, majors=[9, 6, 9]))
+    monkeypatch.setattr(nvrtc, "missing", lambda: None)
+    assert gpu.missing() is None
+    assert gpu.usable() == [0, 2]
+    assert gpu.describe().startswith("2 GPUs, the first Card, compute capability 9.0")
+
+
+def test_every_gpu_gets_a_worker(monkeypatch):
+    """A card alone is used by the thread that asks; several have a thread each, and the card as its own."""
+    made = []
+
+    class Prepared:
+        def __init__(self, scenario, device=None):
+            self.scenario = scenario
+            made.append((device and device.number, threading.current_thread() is threading.main_thread()))
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(engine_cuda, "Prepared", Prepared)
+    monkeypatch.setattr(gpu, "Gpu", lambda number: SimpleNamespace(number=number))
+    monkeypatch.setattr(engine_cuda, "_last", [])
+    monkeypatch.setattr(gpu, "usable", lambda: [0])
+    assert isinstance(engine_cuda.prepared("one"), Prepared)
+    monkeypatch.setattr(gpu, "usable", lambda: [0, 2])
+    engine = engine_cuda.prepared("other")
+    assert engine_cuda.prepared("other") is engine
+    assert made == [(None, True), (0, False), (2, False)]
+    engine.close()

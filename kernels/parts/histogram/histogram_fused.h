@@ -7,17 +7,13 @@
 // Built once per instruction set: include the standard headers first, then this inside a namespace
 // of the instruction set's own.
 
+#include "kernels/parts/histogram/value_fused.h"
+
 namespace histogram {
 
-constexpr int octaves = 30, per_octave = 128, inner = octaves * per_octave;
-constexpr int remainder_bits = 16, moment_bits = 16, cap_bits = 32;
-constexpr int zero = 0, underflow = 1, first = 2, overflow = first + inner;
-constexpr int bins = overflow + 1;
-constexpr int block = 16;        // cells of one cache line, turned over together
-constexpr int batch = 4096;      // paths turned over at once
-constexpr int ahead = 16;        // paths asked for before they are needed
-constexpr int count_shift = 40;  // remainders of a batch stay below
-constexpr int half = 23;         // moments are at most 2^46: squares are taken of two halves
+constexpr int block = 16;    // cells of one cache line, turned over together
+constexpr int batch = 4096;  // paths turned over at once
+constexpr int ahead = 16;    // paths asked for before they are needed
 
 __extension__ typedef unsigned __int128 uint128;
 
@@ -44,33 +40,18 @@ static inline void add_integer(uint64_t* words, uint128 value) {
 
 // Add n values, at most `batch`, to the sum and sum of squares of a cell.
 static inline void add_moments(const float* values, int n, int exponent, uint64_t* total, uint64_t* square) {
-    const double scale = std::ldexp(1.0, moment_bits - exponent);
-    const double largest = std::ldexp(1.0, octaves + moment_bits);
-    const double magic = 6755399441055744.0;  // 1.5 x 2^52: adding it rounds to the nearest integer
-    uint64_t magic_bits, sum = 0, high_high = 0, high_low = 0, low_low = 0;
-    std::memcpy(&magic_bits, &magic, sizeof magic);
-    for (int i = 0; i < n; ++i) {
-        const double scaled = double(values[i]) * scale;
-        const double rounded = (scaled < largest ? scaled : largest) + magic;
-        uint64_t whole;
-        std::memcpy(&whole, &rounded, sizeof whole);
-        whole -= magic_bits;
-        const uint64_t high = uint32_t(whole >> half), low = uint32_t(whole) & ((1u << half) - 1);
-        sum += whole;
-        high_high += high * high;
-        high_low += high * low;
-        low_low += low * low;
-    }
-    add_integer(total, sum);
-    add_integer(square, (uint128(high_high) << 2 * half) + (uint128(high_low) << (half + 1)) + low_low);
+    const Scales s = scales(exponent);
+    Moments moments;
+    for (int i = 0; i < n; ++i) moments.add(whole_units(values[i], s.moment, s.largest));
+    add_integer(total, moments.sum);
+    add_integer(square, (uint128(moments.high_high) << 2 * half) + (uint128(moments.high_low) << (half + 1)) +
+                            moments.low_low);
 }
 
 // Values outside the octaves that are not zero; returns how many were negative or not finite.
 static inline int64_t add_outside(const float* values, int n, int exponent, const Workspace& work,
                                   int64_t* count, int64_t* remainder) {
-    const double low_scale = std::ldexp(1.0, remainder_bits - exponent), cap = std::ldexp(1.0, cap_bits);
-    const double high_scale = std::ldexp(1.0, remainder_bits - octaves - exponent);
-    const double upper = std::ldexp(1.0, octaves + exponent);
+    const Scales s = scales(exponent);
     int64_t bad = 0;
     for (int i = 0; i < n; ++i) {
         if (work.place[i] >= 0 || work.bits[i] << 1 == 0) continue;
@@ -79,11 +60,9 @@ static inline int64_t add_outside(const float* values, int n, int exponent, cons
             bad += 1;
             continue;
         }
-        const int bin = value < upper ? underflow : overflow;
+        const int bin = value < s.upper ? underflow : overflow;
         count[bin] += 1;
-        remainder[bin] += int64_t(bin == underflow           ? value * low_scale
-                                  : value * high_scale < cap ? value * high_scale
-                                                             : cap);
+        remainder[bin] += outer_remainder(value, s);
     }
     return bad;
 }
