@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python tools/digests.py [--paths N] [--compilers g++,clang] [--levels=-O0,-O3]
 
-builds the engine and the tally in every way and runs all variants of tests/parity: rows, statuses,
+builds the engine and the tally in every way and runs all variants of tests/parity: rows, statuses, traces,
 counters, histograms and moments have one digest. Then it builds once with contraction, which is to show
 that a digest would tell. Exit code 1 where there are more digests than one, or where contraction has it too.
 """

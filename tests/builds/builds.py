@@ -16,6 +16,7 @@ import numpy as np
 from kernels import engine_cpu, packed
 from kernels.outcome import COUNTERS, Layout
 from kernels.packing import pack
+from kernels.parts import trace
 from kernels.scenario import Scenario
 from stress.tally import Tally
 
@@ -38,6 +39,11 @@ class Run:
     first: int
     count: int
     gate: bool = True
+
+    @property
+    def n_trace(self) -> int:
+        """Numbers of a path's trace."""
+        return self.scenario.shape.n_step * trace.Layout(self.scenario.shape).n_cell
 
 
 def compiler(name: str) -> list[str] | None:
@@ -97,7 +103,8 @@ def write(file: Path, runs: list[Run], shorter: str = "") -> Path:
         for run in runs:
             arrays = pack(run.scenario, [name for _, name in packed.arrays()])
             struct = packed.struct(run.scenario, arrays, run.gate)
-            out.write(np.array([run.seed, run.first, run.count], np.uint64).tobytes() + bytes(struct))
+            header = np.array([run.seed, run.first, run.count, run.n_trace], np.uint64)
+            out.write(header.tobytes() + bytes(struct))
             for _, name in packed.arrays():
                 content = arrays[name].tobytes()[: -4 if name == shorter else None]
                 out.write(np.int64(len(content)).tobytes() + content)
@@ -120,11 +127,11 @@ def expected(runs: list[Run]) -> bytes:
     parts = []
     for run in runs:
         engine = engine_cpu.Prepared(run.scenario, run.gate)
-        batch = engine.run_paths(run.seed, run.first, run.count, 1)
+        batch, cells = engine.trace_paths(run.seed, run.first, run.count, 1)
         tally = Tally(run.scenario.shape)
         bad = tally._add_rows(batch.rows, 1)
         integers = (tally.counts, tally.remainders, tally.sums, tally.squares)
-        parts += [batch.rows, batch.status, batch.counters]
+        parts += [batch.rows, batch.status, batch.counters, cells]
         parts.append(np.array([bad, *map(digest, integers)], np.uint64))
     return b"".join(part.tobytes() for part in parts)
 
@@ -146,6 +153,7 @@ def difference(found: bytes, wanted: bytes, runs: list[Run]) -> str | None:
     for number, run in enumerate(runs):
         n_cell = Layout(run.scenario.shape).n_cell
         sizes = {"rows": run.count * n_cell * 4, "status": run.count * 4, "counters": len(COUNTERS) * 8}
+        sizes["traces"] = run.count * run.n_trace * 4
         for name, size in (sizes | {"tally": 40}).items():
             if at < size:
                 return f"run {number}: {name} differ at byte {at}"

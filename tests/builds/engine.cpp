@@ -11,8 +11,8 @@ namespace ISA {
 }  // namespace ISA
 
 void try_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count, float* rows,
-               uint32_t* status, int64_t* counters) {
-    ISA::run_paths(s, seed, first, count, rows, status, counters);
+               uint32_t* status, int64_t* counters, float* trace) {
+    ISA::run_paths(s, seed, first, count, rows, status, counters, trace);
 }
 
 int64_t try_tally(const TallyArrays& t) {

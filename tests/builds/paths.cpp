@@ -1,9 +1,9 @@
 // Paths of packed scenarios, from a file to standard output, by an engine that any compiler may have built.
 //
-// The file holds, for each run: seed, first path and count; the struct PackedScenario with no pointer set;
-// and of every array its length in bytes and its bytes. What comes out: rows, statuses and counters of each
-// run, and digests of its tally. Every array lies in memory of its own, exactly as long, so that what reads
-// beyond is found.
+// The file holds, for each run: seed, first path, count, and numbers of a path's trace; the struct
+// PackedScenario; and of every array its length in bytes and its bytes. What comes out: rows, statuses,
+// counters and traces of each run, and digests of its tally. Every array lies in memory of its own, exactly as
+// long, so that what reads beyond is found.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +12,7 @@
 #include "kernels/fused.h"
 #include "kernels/tally.h"
 
-void try_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*);
+void try_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*, float*);
 int64_t try_tally(const TallyArrays&);
 
 namespace {
@@ -21,7 +21,7 @@ constexpr int BINS = 3843;  // N_BIN of kernels.parts.histogram
 
 struct Header {
     uint64_t seed, first;
-    int64_t count;
+    int64_t count, trace;
 };
 
 void take(void* to, size_t bytes, FILE* file) {
@@ -66,14 +66,16 @@ void run(const Header& header, FILE* file) {
     std::vector<float> rows(count * cells);
     std::vector<uint32_t> status(count);
     std::vector<int64_t> counters(N_COUNTER);
-    try_paths(s, header.seed, header.first, (int)count, rows.data(), status.data(), counters.data());
+    std::vector<float> trace(count * (size_t)header.trace);
+    try_paths(s, header.seed, header.first, (int)count, rows.data(), status.data(), counters.data(),
+              trace.data());
     std::vector<int64_t> counts(cells * BINS), remainders(cells * BINS);
     std::vector<uint64_t> sums(cells * 2), squares(cells * 2);
     const TallyArrays tally{rows.data(),       exponent.data(), counts.data(),
                             remainders.data(), sums.data(),     squares.data(),
                             header.count,      (int)s.n_cell,   1};
     const uint64_t bad = (uint64_t)try_tally(tally);
-    give(rows), give(status), give(counters);
+    give(rows), give(status), give(counters), give(trace);
     give(std::vector<uint64_t>{bad, digest(counts), digest(remainders), digest(sums), digest(squares)});
     for (void* memory : arrays) std::free(memory);
 }
