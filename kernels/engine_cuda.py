@@ -46,15 +46,21 @@ def on_all(scenario: Scenario) -> Prepared | Several:
 
 
 class Prepared:
-    """A packed scenario in the memory of a GPU, with the kernel compiled for it."""
+    """A packed scenario in the memory of a GPU, with the kernel compiled for it.
 
-    def __init__(self, scenario: Scenario, device: gpu.Gpu | None = None, compiled=cubins.cubin):
+    mapping: how paths lie on threads, see `source.MAPPINGS`; the bits are the same
+    """
+
+    def __init__(
+        self, scenario: Scenario, device: gpu.Gpu | None = None, compiled=cubins.cubin, mapping=source.MAPPING
+    ):
+        self.mapping = source.MAPPINGS[mapping]
         self.gpu = device or gpu.Gpu()
         self.n_cell = Layout(scenario.shape).n_cell
         self.scenario, self.compiled = scenario, compiled
         self.most_paths = MOST_PATHS
         arrays = pack(scenario, [name for _, name in packed.arrays()])
-        self.header = partial(source.header, scenario, arrays)
+        self.header = partial(source.header, scenario, arrays, mapping=mapping)
         try:
             self.arrays = [self.gpu.upload(arrays[name]) for name in source.present(arrays)]
             pointers = np.array([self.gpu.address(array) for array in self.arrays], np.uint64)

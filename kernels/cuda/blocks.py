@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels.arrays import LANES
 from kernels.cuda import source
 from kernels.outcome import COUNTERS, Layout
 from kernels.parts import histogram
@@ -46,14 +45,14 @@ class Block:
             self.numbers = which[start : start + count]
             self.which = device.upload(self.numbers)
             device.wait()
-        halves = source.THREADS // LANES
-        grid = min(-(-count // halves), device.multiprocessors * BLOCKS_AT_ONCE)
+        mapping = self.engine.mapping
+        grid = min(-(-count * mapping.per_path // mapping.threads), device.multiprocessors * BLOCKS_AT_ONCE)
         which_ones = _NOWHERE if self.which is None else self.which
         arguments = (
             self.engine.struct, np.uint64(seed), np.uint64(first + start), which_ones, np.int32(count),
             self.rows, self.status, self.counters,
         )  # fmt: skip
-        self.kernel(grid, source.THREADS, arguments, self.on)
+        self.kernel(grid, mapping.threads, arguments, self.on)
 
     def collect(self, into) -> Block:
         """Wait for the paths, and copy what is wanted to where it belongs; the block is free again."""

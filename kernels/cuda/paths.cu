@@ -4,22 +4,33 @@
 #include "kernels/fused.h"
 
 #include "kernels/cuda/threads.h"
+#if defined(THREAD_A_PATH)
+#include "kernels/parts/lanes/lanes_whole_fused.h"
+#else
 #include "kernels/parts/lanes/lanes_one_fused.h"
+#endif
 #include "kernels/path_fused.h"
 
 #include "kernels/cuda/carry_fused.h"
 #include "kernels/cuda/groups.h"
 #include "kernels/cuda/tally_fused.h"
 
-constexpr int THREADS = 128, BLOCKS_AT_ONCE = 4;  // of a multiprocessor: together they bound the registers
+// Threads of a block, its blocks on a multiprocessor, which together bound the registers, and threads of a
+// path.
+#if defined(THREAD_A_PATH)
+constexpr int THREADS = 64, BLOCKS_AT_ONCE = 4, PER_PATH = 1;
+#else
+constexpr int THREADS = 128, BLOCKS_AT_ONCE = 4, PER_PATH = LANES;
+#endif
 
-// See `carry_paths`; every half of a warp takes one path after the other.
+// See `carry_paths`; every half of a warp, or every thread, takes one path after the other.
 extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE)
     run_paths(const PackedScenario* s, uint64_t seed, uint64_t first, const uint64_t* which, int count,
               float* rows, uint32_t* status, unsigned long long* counters) {
-    const int half = (blockIdx.x * blockDim.x + threadIdx.x) / LANES, n_half = gridDim.x * blockDim.x / LANES;
+    const int number = (blockIdx.x * blockDim.x + threadIdx.x) / PER_PATH;
+    const int at_once = gridDim.x * blockDim.x / PER_PATH;
     int64_t work[N_COUNTER] = {};
-    carry_paths(*s, seed, first, which, count, half, n_half, rows, status, work);
+    carry_paths(*s, seed, first, which, count, number, at_once, rows, status, work);
     if (own_lane() == 0)
         for (int c = 0; c < N_COUNTER; ++c) atomicAdd(counters + c, (unsigned long long)work[c]);
 }

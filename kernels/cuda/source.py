@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,8 +15,23 @@ from kernels.scenario import Scenario
 
 ENTRY = Path(__file__).with_name("paths.cu")
 KERNEL, TALLY_KERNEL = "run_paths", "tally_paths"
-THREADS = 128
-"""Of a block; as in paths.cu."""
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """How paths lie on threads: threads of a block, as in paths.cu, and how many of them carry a path."""
+
+    threads: int
+    per_path: int
+    define: str = ""
+
+
+MAPPINGS = {"lanes": Mapping(128, 16), "thread": Mapping(64, 1, "THREAD_A_PATH")}
+"""`lanes`: sixteen threads in lock step carry a path, a venue each; `thread`: one has all its lanes."""
+
+MAPPING = "lanes"
+"""The one that runs. Which of them is faster has not been measured: benchmarks/gpu.py times both, and what it
+finds decides this line. Until then it is the one that needs a sixteenth of the memory."""
 
 TALLY_THREADS = 256
 """Of a group; as in kernels/cuda/groups.h."""
@@ -53,14 +69,16 @@ def sizes(scenario: Scenario, n_closing: int) -> dict[str, int]:
     }
 
 
-def header(scenario: Scenario, arrays: dict[str, np.ndarray], n_closing: int) -> str:
+def header(scenario: Scenario, arrays: dict[str, np.ndarray], n_closing: int, mapping: str = MAPPING) -> str:
     """The header "run.h": counts are constants, and arrays of parts that are not there are null for good.
 
     arrays: as packed for the fused engine
     """
     minutes = float(np.float32(scenario.shape.dt_seconds / 60)).hex()
+    define = MAPPINGS[mapping].define
     lines = [
         "#pragma once",
+        *([f"#define {define}"] if define else []),
         '#include "kernels/integers.h"',
         "#define RUN_SIZES",
         "#define RUN_SCENARIO",

@@ -2,8 +2,8 @@
 //
 // The file holds, for each run: seed, first path, count, and numbers of a path's trace; the struct
 // PackedScenario; and of every array its length in bytes and its bytes. What comes out: rows, statuses,
-// counters and traces of each run, and digests of its tally. Every array lies in memory of its own, exactly as
-// long, so that what reads beyond is found.
+// counters and traces of each run, and digests of its tally. Every array lies in memory of its own, exactly
+// as long, so that what reads beyond is found.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>

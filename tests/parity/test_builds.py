@@ -76,6 +76,12 @@ def test_compilers_and_levels(tmp_path, runs, file, wanted, name, level, isa):
     assert builds.difference(builds.output(program, file), wanted, runs) is None
 
 
+def test_one_thread_with_all_lanes(tmp_path, runs, file, wanted):
+    """The form in which a thread of a GPU carries a path by itself, lanes as plain arrays."""
+    program = builds.build(tmp_path, command("g++"), "-O0", "-DWHOLE", isa=widest("v3"))
+    assert builds.difference(builds.output(program, file), wanted, runs) is None
+
+
 def test_sanitizers_find_nothing(tmp_path, runs, file, wanted):
     """And do find an array that is a number too short, or the silence means nothing."""
     program = builds.build(tmp_path, command("g++"), "-O0", *SANITIZERS, isa=widest("v4"), link=SANITIZERS)

@@ -12,17 +12,19 @@ import pytest
 from kernels import engine_cuda, packed
 from kernels.batch import EngineError
 from kernels.cuda import cubins, gpu, nvrtc, source
+from kernels.cuda.blocks import Block
 from kernels.cuda.usage import Usage, complaints, usage
 from kernels.packing import pack
 from stress.compile import compile_config
 from stress.config import load
+from tests.lockstep import machine
 from tests.parity.variants import compiled
 
 LIMITS = json.loads(Path(__file__).with_name("cuda_limits.json").read_text())
 
 
-def header(scenario, n_closing=1024):
-    return source.header(scenario, pack(scenario, [name for _, name in packed.arrays()]), n_closing)
+def header(scenario, n_closing=1024, mapping=source.MAPPING):
+    return source.header(scenario, pack(scenario, [name for _, name in packed.arrays()]), n_closing, mapping)
 
 
 @pytest.fixture
@@ -43,8 +45,37 @@ def test_kernel_compiles_within_limits(root, architecture):
     built = cubins.compile_cubin(header(scenario), architecture)
     assert complaints(built.log) == []
     assert built.cubin[:4] == b"\x7fELF"
+    found, limits = dataclasses.asdict(usage(built.log, built.cubin)), LIMITS[architecture]["lanes"]
+    assert {name: value for name, value in found.items() if value > limits[name]} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("architecture", LIMITS)
+def test_the_other_mapping_compiles_within_limits(root, architecture):
+    """A thread for a path: half a minute for the compiler, most of it before registers are given out."""
+    text = header(compile_config(load(root / "configs/oct-2025.yaml")), mapping="thread")
+    built = cubins.compile_cubin(text, architecture)
+    assert complaints(built.log) == []
     found = dataclasses.asdict(usage(built.log, built.cubin))
-    assert {name: value for name, value in found.items() if value > LIMITS[architecture][name]} == {}
+    limits = LIMITS[architecture]["thread"]
+    assert {name: value for name, value in found.items() if value > limits[name]} == {}
+
+
+def test_blocks_hold_as_many_paths_as_they_have_threads_for():
+    """Launched in groups of threads that the paths of a block fill, but no more than run at once."""
+    launches = []
+
+    class Card(machine.Machine):
+        def load(self, path, name):
+            return lambda grid, threads, arguments, stream: launches.append((grid, threads))
+
+    for mapping, count in [("lanes", 9), ("lanes", 10**5), ("thread", 65), ("thread", 10**5)]:
+        card = Card(Path())
+        card.multiprocessors = 3
+        engine = engine_cuda.Prepared(compiled("calm"), card, lambda *_: Path(), mapping)
+        Block(engine, count, 16).launch(1, 0, None, 0, count)
+    assert launches == [(2, 128), (12, 128), (2, 64), (12, 64)]
 
 
 @pytest.mark.usefixtures("compiler")

@@ -1,6 +1,20 @@
 // Memory of a path whose length is the run's: on the heap, or, where a thread is a lane, in arrays of the
-// length that the engine was built for, spread over the lanes.
+// length that the engine was built for: spread over the lanes, or whole where a thread has all of them.
 #pragma once
+
+#if defined(ONE_LANE) || defined(WHOLE_THREAD)
+// An array that every thread has a copy of.
+template <class T, int MOST> class Rooms {
+   public:
+    void make(int n) {
+        for (int i = 0; i < n; ++i) at[i] = T{};
+    }
+    T& operator[](int i) { return at[i]; }
+
+   private:
+    T at[MOST];
+};
+#endif
 
 #if defined(ONE_LANE)
 
@@ -17,18 +31,6 @@ template <class T, int MOST> class Strip {
 
    private:
     T own[(MOST + LANES - 1) / LANES];
-};
-
-// An array that every lane has a copy of.
-template <class T, int MOST> class Rooms {
-   public:
-    void make(int n) {
-        for (int i = 0; i < n; ++i) at[i] = T{};
-    }
-    T& operator[](int i) { return at[i]; }
-
-   private:
-    T at[MOST];
 };
 
 // What a venue's lane keeps, read by all and written where it is.
@@ -89,6 +91,21 @@ static inline void put_cell(float* row, int cell, float x) {
 
 #else
 
+#if defined(WHOLE_THREAD)
+
+template <class T, int MOST> class Strip {
+   public:
+    explicit Strip(int) {}
+    const T& operator[](int i) const { return at[i]; }
+    void set(int i, const T& value) { at[i] = value; }
+    bool hold(int n) { return n < MOST; }
+
+   private:
+    T at[MOST];
+};
+
+#else
+
 template <class T, int> class Strip {
    public:
     explicit Strip(int n) : at(new T[n]), room(n) {}
@@ -124,6 +141,8 @@ template <class T, int> class Rooms {
    private:
     T* at = nullptr;
 };
+
+#endif
 
 template <class T> class ByVenue {
    public:
