@@ -93,8 +93,15 @@ class Marks(NamedTuple):
 
 
 def middle(a, b, c):
-    """The median of three."""
-    return jnp.maximum(jnp.minimum(a, b), jnp.minimum(jnp.maximum(a, b), c))
+    """The median of three.
+
+    Chosen, not by minimum and maximum: their slopes ask which of the two is the result, and where candidates
+    are equal but for rounding that can be neither.
+    """
+    rises = a < b
+    low, high = jnp.where(rises, a, b), jnp.where(rises, b, a)
+    inner = jnp.where(high < c, high, c)
+    return jnp.where(low > inner, low, inner)
 
 
 def freeze(arrays, part, basis, price, halted=None, out=None, error=None) -> Marks:
