@@ -23,16 +23,39 @@ EXPLICIT = 1e-11
 CASES = {
     "as it is": [],
     "backlog, bad debt": VARIANTS["backlog, bad debt"],
-    "jump diffusion, nobody deleverages": VARIANTS["jump diffusion"] + policy("none"),
-    "shapes above and below 1": VARIANTS["shapes above and below 1"],
-    "backlog, queue": VARIANTS["backlog, queue"],
-    "random start, and a queue at the mark": [
-        *POOR, *ENTRIES, "venues.alpha.adl={policy: random_start, fund_below: 50%}",
-        "venues.beta.adl={policy: queue_hyperliquid, fund_below: 50%, price: mark}",
+    "jumps, sizes that are drawn, medians and funding, winners who share losses": [
+        *VARIANTS["jump diffusion"], *VARIANTS["sizes that are drawn"], *policy("none"), *POOR, *ENTRIES,
+        "venues.alpha.mark={kind: median, second_index: {beta: 1}, basis_half_life: 90s, exclude_beyond: 1%}",
+        "venues.beta.mark={own: 20%, exclude_beyond: 0.4%}",
+        "venues.alpha.socialised_loss=step", "venues.beta.socialised_loss=run",
     ],
-    "capped pro rata and a waterfill, with backlog": [
-        *POOR, *SLOW, "venues.alpha.adl={policy: capped_pro_rata, fund_below: 50%}",
+    "shapes above and below 1, wrong and late feeds, raised margins, stochastic volatility": [
+        *VARIANTS["shapes above and below 1"], *VARIANTS["stochastic_vol"],
+        "overlays=[{kind: price_shock, at: 2m, over: 9m, size: -7%}, {kind: margin, at: 5m, factor: 3}, "
+        "{kind: lagging_feed, at: 0s, over: 25m, lag: 2m, venues: [alpha], assets: [BTC]}, "
+        "{kind: stale_feed, at: 7m, over: 5m, venues: [beta]}, "
+        "{kind: oracle_error, at: 3m, over: 6m, size: -2%, of: index, venues: [alpha]}]",
+    ],
+    "backlog, queue": VARIANTS["backlog, queue"],
+    "random start, a queue at the mark, and funds of every kind, resampled": [
+        *POOR, *ENTRIES, *VARIANTS["bootstrap with a filter"],
+        "venues.alpha.adl={policy: random_start, fund_below: 20%, excess: claim}",
+        "venues.beta.adl={policy: queue_hyperliquid, drawdown: 10%, window: 6m, price: mark}",
+        "venues.alpha.fund={split: per_market, coins: {asset: ETH, share: 30%}}",
+        "venues.alpha.leverage_uncertainty={own: 40%, common: 30%}",
+    ],
+    "capped pro rata and a waterfill, halts, outages and regimes, with backlog": [
+        *POOR, *SLOW, *VARIANTS["regimes of everything"][:1],
+        "venues.alpha.adl={policy: capped_pro_rata, fund_below: 50%}",
         "venues.beta.adl={policy: leverage_waterfill, drawdown: 10%}",
+        "venues.alpha.breakers={levels: [{move: 3%, halt: 2m}, {move: 6%, halt: 3m}], "
+        "reference_half_life: 10m}",
+        "venues.beta.mark={kind: median, basis_half_life: 2m, exclude_halted: false}",
+        "venues.beta.failures={capacity: $50M, rate: 500000/y, half_life: 5m, lasts: 2m, depth: 50%}",
+        "overlays=[{kind: price_shock, at: 5m, over: 10m, size: -5%}, "
+        "{kind: correlation, at: 400s, over: 5m, correlation: -0.3}, "
+        "{kind: halt, at: 16m, over: 3m, venues: [beta], assets: [ETH]}, "
+        "{kind: outage, at: 9m, over: 5m, throughput: 20%, depth: 30%, venues: [alpha]}]",
     ],
     "accounts, lenders, orders and companies beside a vault": [
         *VARIANTS["cross margin, long and hedged"], *VARIANTS["loans"][:2],
@@ -82,6 +105,17 @@ def test_paths_agree_in_float64(name):
     found = gaps(scenario, reference, twin)
     assert {k: v.max() for k, v in found.items() if v.max() > EXPLICIT} == {}
     assert np.array_equal(reference.status, twin.status)
+
+
+def test_what_cases_are_about_happens():
+    def most(name, field, *at):
+        _, reference, _ = both(next(case for case in CASES if case.startswith(name)), "float64")
+        return getattr(reference, field)[(slice(None), *at)].max()
+
+    assert min(most("jumps", "loss", 7, venue, -1) for venue in range(2)) > 1e5
+    assert min(most("jumps", "funding", venue, 0) for venue in range(2)) > 1e5
+    assert min(most("random start", "adl_notional", venue, -1) for venue in range(2)) > 1e5
+    assert min(most("capped", "adl_notional", venue, -1) for venue in range(2)) > 1e5
 
 
 @pytest.mark.parametrize("name", CASES)
