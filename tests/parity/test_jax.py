@@ -75,7 +75,10 @@ CASES = {
         "venues.beta.adl={policy: none}",
     ],
 }  # fmt: skip
-SINGLE = ("backlog, bad debt", "backlog, queue")
+SINGLE = (
+    "shapes above and below 1, wrong and late feeds, raised margins, stochastic volatility",
+    "backlog, queue",
+)
 
 
 @pytest.fixture(autouse=True)
