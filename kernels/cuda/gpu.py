@@ -38,8 +38,12 @@ def missing() -> str | None:
         return f"the NVIDIA driver finds no GPU ({error})"
     if not count:
         return "the NVIDIA driver finds no GPU"
-    name, capability = name_and_capability(cupy)
-    if not usable():
+    try:
+        name, capability = name_and_capability(cupy)
+        there = usable()
+    except runtime.CUDARuntimeError as error:
+        return f"the GPU cannot be used ({error})"
+    if not there:
         known = f"{capability / 10:.1f}, and {LEAST_CAPABILITY / 10:.1f} is the least"
         return f"the GPU is too old: {name} has compute capability {known}"
     return nvrtc.missing()
@@ -51,9 +55,12 @@ def describe() -> str | None:
         return None
     cupy = import_module("cupy")
     name, capability = name_and_capability(cupy, usable()[0])
-    free, total = cupy.cuda.runtime.memGetInfo()
     driver = cuda_version(cupy.cuda.runtime.driverGetVersion())
-    memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    try:
+        free, total = cupy.cuda.runtime.memGetInfo()
+        memory = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        memory = f"memory not known ({error})"
     number = len(usable())
     if number > 1:
         name = f"{number} GPUs, the first {name}"
@@ -91,7 +98,8 @@ class Gpu:
 
     def upload(self, array: np.ndarray):
         """A copy of an array."""
-        return self.cupy.asarray(array)
+        with self.errors():
+            return self.cupy.asarray(array)
 
     def address(self, array) -> int:
         return array.data.ptr
@@ -119,13 +127,16 @@ class Gpu:
             raise EngineError(f"the GPU failed: {error}") from error
 
     def stream(self):
-        return self.cupy.cuda.Stream(non_blocking=True)
+        with self.errors():
+            return self.cupy.cuda.Stream(non_blocking=True)
 
     def empty(self, shape, dtype):
-        return self.cupy.empty(shape, dtype)
+        with self.errors():
+            return self.cupy.empty(shape, dtype)
 
     def zeros(self, shape, dtype):
-        return self.cupy.zeros(shape, dtype)
+        with self.errors():
+            return self.cupy.zeros(shape, dtype)
 
     def wait(self) -> None:
         """Until all that was asked for is done, on every stream."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 import threading
 from pathlib import Path
@@ -17,6 +18,8 @@ from kernels.cuda.usage import Usage, complaints, usage
 from kernels.packing import pack
 from stress.compile import compile_config
 from stress.config import load
+from stress.errors import BackendError
+from stress.runs import choose_backend, compute, prepare
 from tests.lockstep import machine
 from tests.parity.variants import compiled
 
@@ -146,7 +149,7 @@ class CudaError(RuntimeError):
     pass
 
 
-def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30), majors=None):
+def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30), majors=None, broken=""):
     """Stands for CuPy on some machine."""
 
     def device_count():
@@ -154,12 +157,17 @@ def cupy(driver=13020, count=1, error=None, major=9, memory=(30 << 30, 140 << 30
             raise CudaError(error)
         return count
 
+    def properties(number):
+        if broken:
+            raise CudaError(broken)
+        return {"name": b"Card", "major": majors[number] if majors else major, "minor": 0}
+
     runtime = SimpleNamespace(
         CUDARuntimeError=CudaError,
         driverGetVersion=lambda: driver,
         runtimeGetVersion=lambda: 13020,
         getDeviceCount=device_count,
-        getDeviceProperties=lambda i: {"name": b"Card", "major": (majors or [major] * 9)[i], "minor": 0},
+        getDeviceProperties=properties,
         setDevice=lambda _: None,
         memGetInfo=lambda: memory,
     )
@@ -177,6 +185,7 @@ TOO_OLD = "the NVIDIA driver is too old: it knows CUDA 12.4, CuPy needs 13.2"
         (cupy(driver=12040, error="cudaErrorInsufficientDriver: too old"), TOO_OLD),
         (cupy(error="cudaErrorNoDevice: none"), "finds no GPU"),
         (cupy(count=0), "finds no GPU"),
+        (cupy(broken="cudaErrorDevicesUnavailable: busy"), "the GPU cannot be used (cudaErrorDevices"),
         (cupy(count=2, major=6), "the GPU is too old: Card has compute capability 6.0, and 7.5 is the least"),
     ],
 )
@@ -184,6 +193,10 @@ def test_what_is_missing_is_said(monkeypatch, machine, reason):
     monkeypatch.setitem(sys.modules, "cupy", machine)
     assert reason in gpu.missing()
     assert gpu.describe() is None
+    with pytest.raises(BackendError, match=re.escape(reason)) as error:
+        choose_backend("cuda")
+    assert error.value.exit_code == 3
+    assert choose_backend("auto") != "cuda"
 
 
 def test_without_a_compiler_there_is_no_engine(monkeypatch):
@@ -192,6 +205,8 @@ def test_without_a_compiler_there_is_no_engine(monkeypatch):
     nvrtc.library.cache_clear()
     try:
         assert "NVRTC is not installed" in gpu.missing()
+        with pytest.raises(BackendError, match="NVRTC is not installed"):
+            choose_backend("cuda")
     finally:
         nvrtc.library.cache_clear()
 
@@ -218,12 +233,16 @@ def test_what_a_gpu_refuses_is_said(monkeypatch, said, error, told):
     def refuse(path):
         raise said
 
-    fake.RawModule = refuse
+    fake.RawModule = fake.asarray = refuse
+    fake.empty = fake.zeros = lambda shape, dtype: refuse(shape)
     monkeypatch.setitem(sys.modules, "cupy", fake)
     card = gpu.Gpu()
     assert (card.architecture, card.multiprocessors) == ("sm_90", 132)
     with pytest.raises(error, match=told):
         card.load(Path("a.cubin"), "run_paths")
+    for ask in (lambda: card.upload([1]), lambda: card.empty(1, int), lambda: card.zeros(1, int)):
+        with pytest.raises(error, match=told):
+            ask()
 
 
 def test_a_gpu_is_described(monkeypatch):
@@ -263,3 +282,28 @@ def test_every_gpu_gets_a_worker(monkeypatch):
     assert engine_cuda.prepared("other") is engine
     assert made == [(None, True), (0, False), (2, False)]
     engine.close()
+
+
+def test_what_does_not_compile_or_fit_ends_with_three(root, monkeypatch):
+    """The compiler's message, or how much memory is wanted, as an error of the machine."""
+    job = dataclasses.replace(prepare(root / "tests/configs/small.yaml"), backend="cuda")
+
+    def compiled_by(compiler, card):
+        monkeypatch.setattr(engine_cuda, "_last", [])
+        monkeypatch.setattr(engine_cuda, "on_all", lambda s: engine_cuda.Prepared(s, card, compiler))
+        return compute(job, (0, 3))
+
+    def refuse(header, architecture):
+        raise nvrtc.CompileError("paths.cu(3): error: expected a declaration")
+
+    with pytest.raises(BackendError, match="expected a declaration") as error:
+        compiled_by(refuse, machine.Machine(Path()))
+    assert error.value.exit_code == 3
+
+    class Full(machine.Machine):
+        def upload(self, array):
+            raise MemoryError("out of memory")
+
+    with pytest.raises(BackendError, match="memory of the GPU does not suffice for 64 paths") as error:
+        compiled_by(lambda *_: Path(), Full(Path()))
+    assert error.value.exit_code == 3
