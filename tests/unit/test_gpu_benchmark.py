@@ -1,6 +1,11 @@
 """What `benchmarks/gpu.py` decides before it times anything."""
 
 import importlib.util
+import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,13 +24,15 @@ def benchmark(pytestconfig):
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module
+    yield module
+    del sys.modules[spec.name]
 
 
-def test_a_bit_that_differs_is_seen(benchmark, tmp_path, monkeypatch):
+def test_a_bit_that_differs_is_seen(benchmark, tmp_path_factory, monkeypatch):
     require("cpu")
-    scenario, device = compiled("as it is"), machine.Machine(tmp_path)
+    scenario, device = compiled("as it is"), machine.Machine(machine.shared_folder(tmp_path_factory))
     engine = engine_cuda.Prepared(scenario, device, device.compiled)
     assert benchmark.agrees(benchmark.compare(engine, scenario, 3))
     monkeypatch.setattr(benchmark, "REPEATS", 2)
@@ -42,6 +49,84 @@ def test_a_bit_that_differs_is_seen(benchmark, tmp_path, monkeypatch):
     found = benchmark.compare(engine, scenario, 3)
     assert not benchmark.agrees(found)
     assert (found["rows_that_differ"], found["first"]) == (1, 1)
+
+
+@pytest.fixture
+def small(root, tmp_path):
+    """The small config as the variants have it, so that one kernel does for both."""
+    text = (root / "tests/configs/small.yaml").read_text()
+    for name in ("positions", "returns.csv"):
+        (tmp_path / name).symlink_to(root / "tests/configs" / name)
+    path = tmp_path / "small.yaml"
+    path.write_text(re.sub(r"horizon: .*", "horizon: 25m", text))
+    return path
+
+
+def test_dry_run(benchmark, small, tmp_path_factory, monkeypatch):
+    """All of it but the GPU: cards are emulated, JAX answers what it is told to."""
+    require("cpu")
+    folder, saved, said = machine.shared_folder(tmp_path_factory), [], []
+    monkeypatch.setattr(benchmark, "REPEATS", 2)
+    monkeypatch.setattr(benchmark, "said_by", lambda *command: command[0])
+    monkeypatch.setattr(benchmark.nvrtc, "version", lambda: (13, 5))
+
+    genuine = benchmark.subprocess.run
+
+    def answer(command, **options):
+        if "--jax" not in command:
+            return genuine(command, **options)
+        said.append(command[-2:])
+        return SimpleNamespace(returncode=len(said) - 1, stdout='{"paths": 7}', stderr="")
+
+    def make(scenario, mapping):
+        card = machine.Machine(folder)
+        return engine_cuda.Prepared(scenario, card, card.compiled, mapping)
+
+    monkeypatch.setattr(benchmark.subprocess, "run", answer)
+    found = benchmark.report([small], 3, 2, benchmark.Clock(600), make, lambda part: saved.append(len(part)))
+    assert found["agree"] is True
+    assert set(found["bits"]) == set(found["speed"]) == {"small, lanes", "small, thread"}
+    assert all(speed["counted_path_steps_per_second"] > 0 for speed in found["speed"].values())
+    assert found["tallies"] == {"small": []}
+    assert (found["jax"], said) == ({"small": {"paths": 7}}, [["--jax", str(small)]])
+    assert benchmark.jax_speeds([small], benchmark.Clock(0)) == {"small": {"left_out": ['{"paths": 7}']}}
+    assert saved == sorted(saved)
+    assert len(saved) == 3
+    json.dumps(found)
+    late = benchmark.report([small], 3, 2, benchmark.Clock(0), make, saved.append)
+    assert late["left_out"] == ["small, lanes", "small, thread"]
+    assert late["speed"]["small, thread"] == {"left_out": "no time left"}
+
+
+def test_nothing_is_timed_where_bits_differ(benchmark, small, monkeypatch):
+    monkeypatch.setattr(benchmark, "machine", dict)
+    monkeypatch.setattr(benchmark, "correctness", lambda *_: {"agree": False})
+    found = benchmark.report([small], 3, 2, benchmark.Clock(600), None, lambda part: None)
+    assert found == {"agree": False}
+
+
+def test_kernels_are_compiled_for_both_mappings(benchmark, monkeypatch):
+    headers = {}
+    monkeypatch.setattr(benchmark, "ProcessPoolExecutor", lambda n, mp_context: ThreadPoolExecutor(1))
+    monkeypatch.setattr(benchmark.cubins, "cubin", headers.setdefault)
+    runs = {"oct-2025": compiled("as it is"), "other": compiled("calm")}
+    assert list(benchmark.compile_all(runs, "sm_90")) == [
+        "oct-2025, lanes",
+        "oct-2025, thread",
+        "other, lanes",
+    ]
+    assert sum("THREAD_A_PATH" in text for text in headers) == 1
+
+
+def test_jax_is_timed_apart(benchmark, small, monkeypatch):
+    pytest.importorskip("jax")
+    calls = []
+    fake = SimpleNamespace(run_paths=lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("kernels.engines.Engine", lambda name, scenario: fake)
+    found = benchmark.jax_speed(small, 16)
+    assert calls == [(1, 0, 16)] * 4
+    assert found["path_steps_per_second"] > 0
+    assert found["device"]
 
 
 def test_without_a_gpu_nothing_is_measured(benchmark, monkeypatch, capsys):
