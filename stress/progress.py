@@ -47,6 +47,32 @@ class Bar:
             print(f"{done:,} of {total:,} paths, {rate:,.0f} paths/s{left}", file=sys.stderr, flush=True)
 
 
+class Stages:
+    """What is being done, and for how long: one line that changes on a terminal, elsewhere a line each."""
+
+    def __init__(self) -> None:
+        self.started, self.status = time.perf_counter(), None
+
+    def __enter__(self) -> Stages:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self.status = Console(stderr=True).status("")
+            self.status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.status:
+            self.status.stop()
+
+    def say(self, text: str) -> None:
+        """Called whenever something else begins."""
+        if self.status:
+            self.status.update(f"{text} ({time.perf_counter() - self.started:.0f} s)")
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
 def terminal_bar():
     """rich's, with our columns."""
     from rich.console import Console

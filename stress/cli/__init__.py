@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stress.cli import configs, machines, runs, studies
+from stress.cli import calibrate, configs, machines, runs, studies
 from stress.cli.options import show_json
 from stress.errors import ConfigError, Problem, StressError
 
@@ -27,6 +27,7 @@ for verb in (
     studies.ablate, configs.schema, machines.devices, machines.bench,
 ):  # fmt: skip
     app.command()(verb)
+app.add_typer(calibrate.app, name="calibrate")
 
 
 def main() -> None:
