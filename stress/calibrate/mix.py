@@ -118,7 +118,7 @@ class Market:
     def shares(self, theta: np.ndarray) -> dict[str, float]:
         """Shares of the longs by tier."""
         ends = np.array([self.tiers[0].from_, *(tier.to for tier in self.tiers)])
-        held = tier_shares(*np.exp(theta).tolist(), ends).tolist()
+        held = tier_shares(math.exp(theta[0]), math.exp(theta[1]), ends).tolist()
         return dict(zip((tier.key for tier in self.tiers), held, strict=True))
 
     def forced(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -235,10 +235,10 @@ def mix(
     errors = np.sqrt(np.diag(covariance))
     median, sigma = np.exp(theta)
     ends = [
-        np.subtract(*(list(market.shares(theta + s * 1e-4 * axis).values()) for s in (1, -1))) / 2e-4
+        [np.array(list(market.shares(theta + step).values())) for step in (1e-4 * axis, -1e-4 * axis)]
         for axis in np.eye(2)
     ]
-    slope = np.stack(ends, axis=1)
+    slope = np.stack([(up - down) / 2e-4 for up, down in ends], axis=1)
     error = np.sqrt(np.einsum("tk,kl,tl->t", slope, covariance, slope))
     shares = {
         tier: within(share, float(e), width)

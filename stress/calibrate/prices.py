@@ -89,10 +89,8 @@ class Prices:
                 problem = Problem(None, "", f"no file has {quoted(name)}", *suggest(name, self.assets))
                 raise ConfigError.of([problem])
         index = [self.assets.index(name) for name in assets]
-        parts = (self.close, self.high, self.low)
-        return Prices(
-            tuple(assets), self.times, *(p[:, index] for p in parts), self.bar, self.sources
-        )  # fmt: skip
+        close, high, low = (p[:, index] for p in (self.close, self.high, self.low))
+        return Prices(tuple(assets), self.times, close, high, low, self.bar, self.sources)
 
 
 def load(
@@ -276,7 +274,8 @@ def table(joined: dict[str, Series], step: int, sources: tuple[Source, ...]) -> 
                 )
             ]
         )
-    return Prices(tuple(joined), times, *arrays, step / 1000, sources)
+    close, high, low = arrays
+    return Prices(tuple(joined), times, close, high, low, step / 1000, sources)
 
 
 def coarser(one: Series, step: int) -> Series:

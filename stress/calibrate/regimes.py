@@ -251,7 +251,7 @@ def law(
 ) -> tuple[list[Estimate], np.ndarray, dict[tuple[int, int], Estimate]]:
     """Volatilities and correlations of one regime; influence on its lower triangle [time, entry]."""
     n = len(covariance)
-    entry = {pair: e for e, pair in enumerate(zip(*np.tril_indices(n), strict=True))}
+    entry = {(int(a), int(b)): e for e, (a, b) in enumerate(zip(*np.tril_indices(n), strict=True))}
     deviation = np.sqrt(np.diag(covariance))
     logs = [influence[:, entry[a, a]] / (2 * covariance[a, a]) for a in range(n)]
     volatility = [

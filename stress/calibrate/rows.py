@@ -15,7 +15,7 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -40,8 +40,8 @@ class Rows:
 
     file: str
     sha256: str
-    columns: dict[str, Sequence[Any] | np.ndarray]
-    """By name, in the file's order and letters."""
+    columns: Mapping[str, Any]
+    """Sequences or arrays by name, in the file's order and letters."""
     lines: Sequence[int]
     head: int = 1
     problems: list[Problem] = field(default_factory=list)
@@ -69,8 +69,8 @@ class Rows:
     def place(self, row: int) -> Place:
         return Place(self.file, int(self.lines[row]))
 
-    def refuse(self, row: int, column: str, problem: str, why: str = "", suggestion: str = "") -> None:
-        """Note what is wrong with a cell."""
+    def refuse(self, row: Any, column: str, problem: str, why: str = "", suggestion: str = "") -> None:
+        """Note what is wrong with a cell; `row` is its index, of any type of integer."""
         if len(self.problems) < MOST_PROBLEMS:
             self.problems.append(Problem(self.place(row), column, problem, why, suggestion))
 
@@ -265,7 +265,7 @@ def parquet(file: str, digest: str, content: bytes) -> Rows:
         table = reader.read_table(io.BytesIO(content))
     except (ValueError, OSError, NotImplementedError) as error:
         raise refusal(file, 0, "this is not Parquet", str(error)) from None
-    columns: dict[str, Sequence[Any] | np.ndarray] = {}
+    columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns, strict=True):
         plain = types.is_timestamp(column.type) or types.is_floating(column.type)
         columns[name] = column.to_numpy() if plain and not column.null_count else column.to_pylist()

@@ -195,11 +195,8 @@ def by_day(found: Study, prices: Prices, returns: np.ndarray, wide: Prices, slow
     for a, name in enumerate(prices.assets):
         if np.isfinite(daily[:, a]).sum() >= FEWEST_WINDOWS:
             calm = moments.median(daily[:, a])
-            plain, used = (
-                np.nanstd(returns[:, a]) * math.sqrt(YEAR_SECONDS / prices.bar),
-                found.volatility[name].value,
-            )
-            found.calm_volatility[name] = scaled(calm, used / plain)
+            plain = float(np.nanstd(returns[:, a])) * math.sqrt(YEAR_SECONDS / prices.bar)
+            found.calm_volatility[name] = scaled(calm, found.volatility[name].value / plain)
     if not found.calm_volatility:
         found.notes.append(f"fewer than {FEWEST_WINDOWS} whole days: no calm volatility")
         return
