@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 SAMPLES = {
-    "gaussian": 60,
+    "gaussian": 90,
     "student_t": 40,
     "garch": 20,
     "stochastic_vol": 20,
