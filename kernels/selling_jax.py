@@ -20,6 +20,7 @@ from kernels.mechanisms.flow import step_jax as flow
 from kernels.mechanisms.liquidation import step_jax as liquidation
 from kernels.mechanisms.mark.step_jax import Marks
 from kernels.mechanisms.vault.step_jax import Taking
+from kernels.parts.table.table_jax import amount, locate
 
 
 class Sellers(NamedTuple):
@@ -92,8 +93,9 @@ def begin(market, drawn, state, start, limit, room, crooked) -> tuple[Books, jax
     """The books, and executed frontiers, of markets too where nobody is in the way."""
     arrays, whale = market.arrays, None if drawn.crowd is None else drawn.crowd.whale
     rows, executed, frontier = start.rows, start.executed, start.frontier
-    base = liquidation.forced_total(rows, executed)
-    wanted = liquidation.forced_total(rows, frontier[:, :, None])
+    whole = rows.sum(axis=2)
+    base = liquidation.executed_total(rows, whole, executed)
+    wanted = amount(whole, *locate(frontier))
     if whale is not None:
         base, wanted = base + whale.lump(state.whale), wanted + whale.lump(frontier)
     new = (frontier[:, :, None] > executed).any(axis=(1, 2, 3))
@@ -103,7 +105,7 @@ def begin(market, drawn, state, start, limit, room, crooked) -> tuple[Books, jax
     executed = jnp.where(passed[..., None], frontier[:, :, None], executed)
     rounds = cascade.Rounds(
         start.fundamental, start.q, start.depth, arrays.alpha, arrays.band, arrays.permanent, start.marks,
-        start.offset, rows, jnp.where(passed, wanted, base), limit, crooked, None, whale,
+        start.offset, whole, jnp.where(passed, wanted, base), limit, crooked, None, whale,
     )  # fmt: skip
     return Books(rounds, room, active), executed
 
@@ -227,8 +229,7 @@ def answer_each_other(rules, market, books, start, sellers, sold, changed) -> Se
         return jax.lax.while_loop(lambda going: ~going.finished, look, going).sold
 
     def kept(going, _):
-        after = jax.checkpoint(look)(going)
-        return jax.tree.map(lambda old, new: jnp.where(going.finished, old, new), going, after), None
+        return jax.tree.map(lambda old, new: jnp.where(going.finished, old, new), going, look(going)), None
 
     # No gradient goes backwards through a loop of unknown length.
     return jax.lax.scan(kept, going, None, length=MAX_PASS + 1)[0].sold

@@ -125,9 +125,6 @@ def test_what_cases_are_about_happens():
 def test_work_is_counted_alike(name):
     _, reference, twin = both(name, "float64")
     counts = [dict(zip(COUNTERS, o.batch.counters.tolist(), strict=True)) for o in (reference, twin)]
-    # A line that ends where its frontier is may leave a crumb of rounding, which is a slice of its own.
-    flushes = [one.pop("flushes") for one in counts]
-    assert flushes[0] == pytest.approx(flushes[1], rel=3e-3)
     assert counts[0] == counts[1]
 
 

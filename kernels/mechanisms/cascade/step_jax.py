@@ -20,10 +20,11 @@ from kernels.mechanisms.cascade import (
     STRIDE,
 )
 from kernels.mechanisms.liquidation import LONG, SHORT
-from kernels.mechanisms.liquidation.step_jax import along_bin, bin_end, distance, forced_total
+from kernels.mechanisms.liquidation.step_jax import along_bin, bin_end, distance
 from kernels.mechanisms.mark.step_jax import Marks
 from kernels.mechanisms.vault.step_jax import Taking
 from kernels.mechanisms.whale.step_jax import Whale
+from kernels.parts.table.table_jax import amount, locate
 
 
 class Rounds(NamedTuple):
@@ -37,7 +38,7 @@ class Rounds(NamedTuple):
     permanent: jax.Array  # []
     marks: Marks  # of the asset
     offset: jax.Array  # distance added to the marks' [side, venue]
-    rows: jax.Array  # cumulative notional [side, group, venue, edge]
+    rows: jax.Array  # cumulative notional of all groups [side, venue, edge]
     base: jax.Array  # executed in earlier steps, USD [side, venue]
     limit: jax.Array  # most that can execute in this step, USD [side, venue]
     crooked: jax.Array  # no line along the flow is certain, bool []
@@ -63,7 +64,7 @@ class Rounds(NamedTuple):
 
     def forced(self, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
-        total = forced_total(self.rows, frontier[:, None])
+        total = amount(self.rows, *locate(frontier))
         if self.whale is not None:
             total = total + self.whale.lump(frontier)
         return jnp.maximum(total - self.base, 0.0)

@@ -71,12 +71,18 @@ def forced_total(rows, reached):
     return amount(rows, index, fraction).sum(axis=-2)
 
 
-def along_bin(rows, reached, far):
+def executed_total(rows, whole, executed):
+    """The same of executed frontiers that may differ by group; whole: sums of `rows` over groups."""
+    same = (executed == executed[..., :1, :]).all(axis=-2)
+    together = amount(whole, *locate(executed[..., 0, :]))
+    return jnp.where(same, together, forced_total(rows, executed))
+
+
+def along_bin(whole, reached, far):
     """The same up to `far` [..., side, venue], if it went on as within the bin of `reached`."""
     index, _ = locate(reached)
     edges = jnp.asarray(EDGES, reached.dtype)
     fraction = (far - edges[index]) / (edges[index + 1] - edges[index])
-    whole = rows.sum(axis=-3)
     return jnp.where(reached < EDGES[-1], amount(whole, index, fraction), whole[..., -1])
 
 
