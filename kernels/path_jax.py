@@ -18,7 +18,6 @@ from kernels.mechanisms.funding import step_jax as funding
 from kernels.mechanisms.liquidation import step_jax as liquidation
 from kernels.mechanisms.overlay import step_jax as overlay
 from kernels.mechanisms.vault import step_jax as vault
-from kernels.mechanisms.vault.step_numpy import channels
 from kernels.mechanisms.waterfall import funds_jax
 from kernels.mechanisms.withdrawal import step_jax as withdrawal
 from kernels.parts.record import record_jax as recording
@@ -85,9 +84,7 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
         )
     if parts.vault is not None:
         closed = settlement.settle_vaults(market, drawn, trading, closed, marks, first)
-    survival, record, pending = closed.survival, closed.record, closed.pending
-    rows = selling.cumulative(market, survival, drawn.crowd)
-    taking = None
+    survival, rows, taking = closed.survival, selling.cumulative(market, closed.survival, drawn.crowd), None
     if parts.vault is not None:
         reached = liquidation.distance(marks, charged(market, state, jnp.zeros_like(offset), now))
         reached = rules_of_marks.reached(reached)
@@ -114,44 +111,22 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
     mean = book.mean_displacement(start, moved, arrays.alpha, arrays.band)
     fill = jnp.exp(((fundamental + end.fundamental) / 2)[:, None] + PERCENT * mean)
     price = trading.traded(state.price, end.fundamental[:, None] + PERCENT * moved)
-    record = recording.cascades(record, end.rounds > 0, end.first, selling.gross(sold), depth)
+    record = recording.cascades(closed.record, end.rounds > 0, end.first, selling.gross(sold), depth)
     losing = None if holders is None else holders.part.losing
     record = recording.backlogs(record, selling.waiting(sold, losing))
-    settled = settlement.settle(
-        market, drawn, rows, sold.executed, survival, end, fill, state.whale, state.paid
-    )
-    executed, slices = settled.executed, settled.slices
-    record, booked = recording.forced(record, arrays, fill, *slices[:4])
-    pending = pending + market.by_pot(slices[2].sum(1))
-    income = market.by_pot((slices[3] + slices[4]).sum((1, 3)))
-    if state.whale is not None:
-        record = recording.whales(record, settled.whale_deficit)
-    if sold.frozen is not None:
-        record = recording.sent(record, channels(parts), sold.frozen, fill)
-    if flows is not None:
-        waiting = (orders - sold.frozen)[: len(flows.waiting)]
-        flows = flows._replace(waiting=waiting)
-    inventory = closed.vault
-    if inventory is not None:
-        taken = sold.taking.taken(end.flow)
-        inventory = vault.trade(inventory, taken, sold.frozen[-1], fill)
-        record = recording.vaults(record, taken, fill, inventory.held)
-    standing = closed.account
-    if holders is not None:
-        of_accounts = settlement.settle_accounts(market, holders, record, sold.sales, standing, fill, price)
-        standing, record = of_accounts.standing, of_accounts.record
-        pending = pending + market.spread[..., None] * of_accounts.deficit
-        income = income + market.spread * of_accounts.income
-        booked = booked + of_accounts.dollars
+    closed = closed._replace(record=record)
+    done = settlement.execute(market, drawn, state, closed, rows, holders, sold, orders, flows, fill, price)
+    record = done.record
 
     # 7. Funds and memory.
     funds, payers = funds_jax.settle(
-        market, closed.funds, worth, pending, income, state.price,
-        lambda: funds_jax.profits(market, executed, survival, price, drawn.crowd),
+        market, closed.funds, worth, done.pending, done.income, state.price,
+        lambda: funds_jax.profits(market, done.executed, survival, price, drawn.crowd),
     )  # fmt: skip
-    record = recording.funds(record, payers, income, now["minutes"], funds.spent.any(0))
+    record = recording.funds(record, payers, done.income, now["minutes"], funds.spent.any(0))
     paid, record = pay(market, drawn, state, record, price, end.fundamental, now)
     record = recording.prices(record, arrays, price, state.exogenous + move)
+    flows = done.flows
     if parts.response is not None:
         moves = ((price - state.price) * arrays.index_weight).sum(axis=-1)
         flows = flows._replace(memory=flow.remember(parts.response, flows.memory, moves))
@@ -162,16 +137,16 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
         q=end.q,
         memory=withdrawal.remember(arrays, state.memory, price - state.price),
         frontier=end.frontier,
-        executed=executed,
+        executed=done.executed,
         survival=survival,
         funds=funds,
         status=state.status | selling.status(sold),
         counters=state.counters + selling.counted(displaced, sold),
         record=record,
-        account=standing,
+        account=done.account,
         flows=flows,
-        vault=inventory,
-        whale=settled.whale,
+        vault=done.vault,
+        whale=done.whale,
         process=process,
         paid=paid,
         **trades.remember(
@@ -180,7 +155,7 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
         ),
     )  # fmt: skip
     return after, {
-        "flow": closed.flow + booked, "price": price, "coins": closed.coins, "dollars": closed.dollars,
+        "flow": closed.flow + done.dollars, "price": price, "coins": closed.coins, "dollars": closed.dollars,
     }  # fmt: skip
 
 

@@ -10,9 +10,12 @@ import jax.numpy as jnp
 from kernels.mechanisms.account import deleverage_jax as bankrupt_accounts
 from kernels.mechanisms.account import step_jax as account
 from kernels.mechanisms.adl import step_jax as adl
+from kernels.mechanisms.flow.step_jax import Flows
 from kernels.mechanisms.liquidation import step_jax as liquidation
 from kernels.mechanisms.vault import default_jax as vault_default
+from kernels.mechanisms.vault import step_jax as vault
 from kernels.mechanisms.vault.step_jax import Inventory
+from kernels.mechanisms.vault.step_numpy import channels
 from kernels.mechanisms.waterfall import funds_jax
 from kernels.mechanisms.waterfall import step_jax as waterfall
 from kernels.mechanisms.whale import step_jax as whales
@@ -107,6 +110,55 @@ def settle_vaults(market, drawn, trading, so_far: Deleveraged, marks, first):
         record=record,
         pending=so_far.pending + market.spread[..., None] * owed,
         vault=settled.inventory,
+    )
+
+
+class Executed(NamedTuple):
+    """What a path is once a step's selling has been settled."""
+
+    executed: jax.Array  # executed frontiers [asset, side, group, venue]
+    whale: jax.Array | None  # of whales [asset, side, venue]
+    account: account.Standing | None
+    vault: Inventory | None
+    flows: Flows | None
+    record: dict
+    pending: jax.Array  # deficits of the step, before the fund [pot, venue, tier]
+    income: jax.Array  # fees and surplus of the step, for the fund [pot, venue]
+    dollars: jax.Array  # of what was forced
+
+
+def execute(market, drawn, state, closed, rows, holders, sold, orders, flows, fill, marks) -> Executed:
+    """Settle all that was executed in a step at its fill.
+
+    closed: Deleveraged; sold: Selling; orders: of frozen flows, or None
+    fill  : price of every book's orders [asset, venue]; marks: log, after the step
+    """
+    settled = settle(
+        market, drawn, rows, sold.executed, closed.survival, sold.end, fill, state.whale, state.paid
+    )
+    slices = settled.slices
+    record, dollars = recording.forced(closed.record, market.arrays, fill, *slices[:4])
+    pending = closed.pending + market.by_pot(slices[2].sum(1))
+    income = market.by_pot((slices[3] + slices[4]).sum((1, 3)))
+    if state.whale is not None:
+        record = recording.whales(record, settled.whale_deficit)
+    if sold.frozen is not None:
+        record = recording.sent(record, channels(market.parts), sold.frozen, fill)
+    if flows is not None:
+        flows = flows._replace(waiting=(orders - sold.frozen)[: len(flows.waiting)])
+    inventory, standing = closed.vault, closed.account
+    if inventory is not None:
+        taken = sold.taking.taken(sold.end.flow)
+        inventory = vault.trade(inventory, taken, sold.frozen[-1], fill)
+        record = recording.vaults(record, taken, fill, inventory.held)
+    if holders is not None:
+        own = settle_accounts(market, holders, record, sold.sales, standing, fill, marks)
+        standing, record, dollars = own.standing, own.record, dollars + own.dollars
+        # What belongs to no single market is spread over a venue's funds.
+        pending = pending + market.spread[..., None] * own.deficit
+        income = income + market.spread * own.income
+    return Executed(
+        settled.executed, settled.whale, standing, inventory, flows, record, pending, income, dollars
     )
 
 

@@ -27,7 +27,7 @@ WEIGHTS = {
 
 
 def actors():
-    """The crash with longs whose collateral is a third in the coin, whales, vaults and two layers of clearing."""
+    """The crash with longs whose collateral is a third in the coin, whales, vaults and layers of clearing."""
     longs = long_portfolio([1.0], 0.005) | {
         "value": 1 / 3, "value_fixed": 2 / 3, "worth": 1 / 3, "worth_fixed": 2 / 3, "throughput": 3e7,
     }  # fmt: skip
