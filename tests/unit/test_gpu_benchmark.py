@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kernels import engine_cuda
+from kernels.batch import EngineError
 from tests.lockstep import machine
 from tests.parity.variants import compiled
 from tests.scenarios import require
@@ -95,6 +96,14 @@ def test_dry_run(benchmark, small, tmp_path_factory, monkeypatch):
     json.dumps(found)
     late = benchmark.report([small], 3, 2, benchmark.Clock(0), make, saved.append)
     assert late["left_out"] == ["small, lanes", "small, thread"]
+
+    def lanes_alone(scenario, mapping):
+        if mapping == "thread":
+            raise EngineError("no room")
+        return make(scenario, mapping)
+
+    part = benchmark.correctness({"small": compiled("as it is")}, 2, lanes_alone, benchmark.Clock(600))
+    assert (part["agree"], part["left_out"]) == (True, ["small, thread: no room"])
     assert late["speed"]["small, thread"] == {"left_out": "no time left"}
 
 
