@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg, optimize, signal
-from scipy.special import polygamma
+from scipy.special import logit, polygamma
 
 from stress.calibrate.intervals import (
     FISHER,
+    LINEAR,
     LOG,
     LOGIT,
     Estimate,
@@ -21,6 +22,9 @@ from stress.calibrate.intervals import (
     influences,
     scores,
 )
+
+NEARLY_ONE = 0.99
+"""Persistence from which on its interval is symmetric, and may go beyond one."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,13 @@ class Garch:
     beta: Estimate
     persistence: Estimate
     half_life: Estimate
-    """Of a departure of the variance from its mean, in bars."""
+    """Of a departure of the variance from its mean, in bars; infinite where the persistence may be one."""
 
 
 def garch_variance(theta: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    """Eq. (13) over squared returns of mean one; theta: mean variance, alpha, beta."""
-    level, alpha, beta = theta
-    drive = level * (1 - alpha - beta) + alpha * squares[:-1]
+    """Eq. (13) over squared returns of mean one; theta: omega, alpha, beta."""
+    omega, alpha, beta = theta
+    drive = omega + alpha * squares[:-1]
     start = np.array([squares[: max(len(squares) // 100, 10)].mean()])
     following, _ = signal.lfilter([1.0], [1.0, -beta], drive, zi=beta * start)
     return np.concatenate([start, following])
@@ -54,29 +58,45 @@ def garch(returns: np.ndarray) -> Garch:
     squares = (returns - returns.mean()) ** 2
     squares = squares / squares.mean()
 
-    def objective(free: np.ndarray) -> float:
-        persistence, share = 1 / (1 + np.exp(-free[1:]))
-        theta = np.array([math.exp(free[0]), persistence * share, persistence * (1 - share)])
-        return -float(garch_likelihood(theta, squares).mean())
+    def named(free: np.ndarray) -> np.ndarray:
+        # alpha + beta may be one and more: the likelihood is regular there (Lumsdaine 1996).
+        return np.array([math.exp(free[0]), math.exp(min(free[1], 2.0)), 1 / (1 + math.exp(-free[2]))])
 
-    starts = [np.array([0.0, p, s]) for p in (2.0, 4.5) for s in (-2.5, -1.0)]
+    starts = [
+        np.array([math.log(1 - persistence), math.log(alpha), float(logit(persistence - alpha))])
+        for persistence in (0.9, 0.99)
+        for alpha in (0.05, 0.2)
+    ]
     best = min(
-        (optimize.minimize(objective, start, method="BFGS", options={"gtol": 1e-7}) for start in starts),
+        (
+            optimize.minimize(
+                lambda free: -float(garch_likelihood(named(free), squares).mean()), start, method="BFGS",
+                options={"gtol": 1e-7},
+            )
+            for start in starts
+        ),
         key=lambda r: r.fun,
-    )
-    persistence, share = 1 / (1 + np.exp(-best.x[1:]))
-    theta = np.array([math.exp(best.x[0]), persistence * share, persistence * (1 - share)])
-    room = min(theta[1], theta[2], 1 - persistence)
-    step = np.array([1e-4 * theta[0], 1e-3 * room, 1e-3 * room])
+    )  # fmt: skip
+    theta = named(best.x)
+    step = 1e-3 * np.minimum(theta, [1.0, 1.0, 1 - theta[2]])
     influence = influences(lambda t: scores(lambda u: garch_likelihood(u, squares), t, step), theta, 5 * step)
-    both = influence[:, 1] + influence[:, 2]
-    half_life = math.log(0.5) / math.log(persistence)
+    persistence = estimate(
+        theta[1] + theta[2], influence[:, 1] + influence[:, 2],
+        LOGIT if theta[1] + theta[2] < NEARLY_ONE else LINEAR,
+    )  # fmt: skip
+    ends = [half_life(p) for p in (persistence.value, persistence.lower, persistence.upper)]
+    slope = ends[0] / -math.log(persistence.value) if math.isfinite(ends[0]) else math.nan
     return Garch(
         alpha=estimate(theta[1], influence[:, 1], LOGIT),
         beta=estimate(theta[2], influence[:, 2], LOGIT),
-        persistence=estimate(persistence, both, LOGIT),
-        half_life=estimate(half_life, half_life / (-math.log(persistence) * persistence) * both, LOG),
+        persistence=persistence,
+        half_life=Estimate(ends[0], persistence.error * slope / persistence.value, ends[1], ends[2]),
     )
+
+
+def half_life(persistence: float) -> float:
+    """Steps until half of a departure is gone; without end from a persistence of one on."""
+    return math.log(0.5) / math.log(persistence) if 0 < persistence < 1 else math.inf
 
 
 @dataclass(frozen=True)
@@ -136,8 +156,8 @@ def log_volatility(returns: np.ndarray) -> LogVolatility:
     spread = max(y.var() - expected, 0.1 * y.var())
     centre = y.mean()
     starts = [
-        np.array([centre, logit, 0.5 * math.log(spread / 4), 0.0, math.log(expected)])
-        for logit in (2.0, 4.0, 6.0)
+        np.array([centre, free_phi, 0.5 * math.log(spread / 4), 0.0, math.log(expected)])
+        for free_phi in (2.0, 4.0, 6.0)
     ]
     best = min(
         (

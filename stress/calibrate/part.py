@@ -69,6 +69,8 @@ def number(indent: int, key: str, found: Estimate) -> str:
 
 def duration(seconds: float, error: float = math.nan) -> str:
     """A duration in the largest usual unit that it fills."""
+    if math.isinf(seconds):
+        return "no end"
     for suffix, size in (("d", 86_400.0), ("h", 3_600.0), ("m", 60.0)):
         if seconds >= size:
             return plain(seconds, error, size) + suffix
@@ -167,19 +169,13 @@ def dynamics(found: Study, kind: str) -> list[str]:
     if kind == "gbm":
         return head
     if kind == "student_t" and found.freedom:
-        windows = {w: f for w, f in found.freedom.items() if w > found.bar} or found.freedom
-        window = min(windows, key=lambda w: w)
+        window = found.window or min(found.freedom)
         mixing = "path" if window > found.bar else "step"
         note = (
-            f"one scale for {bar_name(window)}: the run's horizon should be near it"
-            if mixing == "path"
-            else ""
+            f"one scale for {bar_name(window)}: the run should be about as long" if mixing == "path" else ""
         )
-        return [
-            *head,
-            number(2, "degrees_of_freedom", found.freedom[window]),
-            line(2, "mixing", mixing, note),
-        ]
+        freedom = number(2, "degrees_of_freedom", found.freedom[window])
+        return [*head, freedom, line(2, "mixing", mixing, note)]
     if kind == "stochastic_vol" and found.stochastic_vol:
         law = found.stochastic_vol
         half_life = lasting(2, "half_life", law.half_life, found.bar)

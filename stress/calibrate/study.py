@@ -67,6 +67,8 @@ class Study:
     tail_betas: dict[str, Estimate] = field(default_factory=dict)
     freedom: dict[float, Estimate] = field(default_factory=dict)
     """By length of the window in seconds; one bar: `mixing: step`."""
+    window: float | None = None
+    """The one nearest to the horizon that was asked for."""
     garch: dict[str, clustering.Garch] = field(default_factory=dict)
     stochastic_vol: clustering.LogVolatility | None = None
     regimes: list[regimes.Regime] = field(default_factory=list)
@@ -286,6 +288,7 @@ def processes(
             n_bar = round(window / found.bar)
             if n_bar >= 1 and len(returns) // n_bar >= FEWEST_WINDOWS:
                 found.freedom[n_bar * found.bar] = student.degrees_of_freedom(returns, n_bar)
+        found.window = min(found.freedom, key=lambda window: abs(window - horizon))
     if "stochastic_vol" not in skip:
         say("stochastic volatility")
         found.stochastic_vol = clustering.log_volatility(returns)

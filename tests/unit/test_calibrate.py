@@ -71,11 +71,24 @@ def test_student_likelihood_is_scipys():
 
 def test_garch_variance_is_the_recursion():
     squares = np.random.default_rng(1).chisquare(1, 50)
-    theta = 1.1, 0.1, 0.8
+    theta = 0.11, 0.1, 0.8
     found, variance = clustering.garch_variance(np.array(theta), squares), squares[:10].mean()
     for t in range(50):
         assert found[t] == pytest.approx(variance)
-        variance = 1.1 * 0.1 + 0.1 * squares[t] + 0.8 * variance
+        variance = 0.11 + 0.1 * squares[t] + 0.8 * variance
+
+
+def test_integrated_garch_has_no_half_life():
+    """Where alpha + beta is one, the interval of the persistence holds one, and half-lives have no end."""
+    rng, returns, variance = np.random.default_rng(1), np.zeros(4000), 1.0
+    for t in range(4000):
+        returns[t] = math.sqrt(variance) * rng.standard_normal()
+        variance = 0.001 + 0.1 * returns[t] ** 2 + 0.9 * variance
+    found = clustering.garch(returns)
+    assert found.persistence.lower < 1 <= found.persistence.upper
+    assert found.half_life.upper == math.inf
+    assert found.alpha.lower < 0.1 < found.alpha.upper
+    assert found.alpha.upper - found.alpha.lower > 0.02
 
 
 def test_steady_filter_is_kalmans():
