@@ -68,11 +68,10 @@ def test_runs_hold_every_part(runs):
     assert {name for name in PARTS if all(getattr(run.scenario.parts, name) is None for run in runs)} == set()
 
 
-@pytest.mark.parametrize(
-    ("name", "level", "isa"), [("g++", "-O1", "v3"), ("clang", "-O0", "v4"), ("clang", "-O3", "v3")]
-)
-def test_compilers_and_levels(tmp_path, runs, file, wanted, name, level, isa):
-    program = builds.build(tmp_path, command(name), level, isa=widest(isa))
+@pytest.mark.parametrize(("level", "isa"), [("-O0", "v4"), ("-O3", "v3")])
+def test_clang_at_both_ends(tmp_path, runs, file, wanted, level, isa):
+    """The installed engine is g++ at -O3; below, with sanitizers, it is g++ at -O0."""
+    program = builds.build(tmp_path, command("clang"), level, isa=widest(isa))
     assert builds.difference(builds.output(program, file), wanted, runs) is None
 
 
