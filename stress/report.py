@@ -6,19 +6,18 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from stress import report_special
 from stress.cube import ALL
-from stress.tables import add_row, ends, interval, money, percent, plain, table, times
+from stress.tables import add_row, ends, interval, money, percent, plain, rendered, table, times
 
 if TYPE_CHECKING:
     import xarray as xr
 
-WIDTH = 132
 LEVEL = 0.99
 """Level of the printed tail measures, where the run has it."""
 
@@ -275,10 +274,5 @@ def status_line(found: dict[str, Any]) -> str:
 
 
 def write(found: dict[str, Any]) -> str:
-    """The tables as text: as wide as they need, in colour only for a terminal."""
-    screen = Console(highlight=False)
-    if not screen.is_terminal:
-        screen = Console(highlight=False, width=WIDTH)
-    with screen.capture() as captured:
-        screen.print(tables(found))
-    return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
+    """The tables as text."""
+    return rendered(tables(found))

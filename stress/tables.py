@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Console, RenderableType
 from rich.table import Table
 
 from stress.cube import ALL
@@ -53,6 +54,20 @@ def digits(value: float, n_digit: int = 3) -> str:
     """So many digits, at least those before the point: 1.23, 12.3, 123."""
     exponent = int(f"{value:.{n_digit - 1}e}".partition("e")[2])
     return f"{value:.{max(0, n_digit - 1 - max(0, exponent))}f}"
+
+
+WIDTH = 132
+"""Columns where nobody looks on."""
+
+
+def rendered(what: RenderableType) -> str:
+    """Tables as text: as wide as they need, in colour only for a terminal."""
+    screen = Console(highlight=False)
+    if not screen.is_terminal:
+        screen = Console(highlight=False, width=WIDTH)
+    with screen.capture() as captured:
+        screen.print(what)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
 
 
 Show = Callable[[float | None, int], str]
