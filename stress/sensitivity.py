@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -26,6 +27,7 @@ from stress.config.loader import read_mapping
 from stress.config.validate import modelled
 from stress.errors import ConfigError, quoted, suggest
 from stress.runs import Job, machine_errors
+from stress.tables import add_row, money, percent, plain, rendered, table
 
 Scale = Callable[[Scenario, float], Scenario]
 
@@ -196,14 +198,14 @@ def sobol(
 
     n: base samples, a power of two; the market is run n (k + 2) times, for k assumptions
     """
-    from scipy.stats import loguniform, sobol_indices
+    from scipy.stats import DegenerateDataWarning, loguniform, sobol_indices
 
     scales = [INPUTS[entry.input][1] for entry in register.assumptions]
     done, total = 0, n * (len(scales) + 2)
 
     def of(samples: np.ndarray) -> np.ndarray:
         nonlocal done
-        found = []
+        found: list[np.ndarray] = []
         for x in samples.T:
             scenario = job.scenario
             for scale, factor in zip(scales, x, strict=True):
@@ -216,8 +218,11 @@ def sobol(
 
     spread = [loguniform(*entry.range) for entry in register.assumptions]
     seed = np.random.default_rng(job.config.run.seed)
-    found = sobol_indices(func=of, n=n, dists=spread, rng=seed)
-    sure = found.bootstrap(n_resamples=1000)
+    # What never moves has no variance to share.
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        found = sobol_indices(func=of, n=n, dists=spread, rng=seed)
+        sure = found.bootstrap(n_resamples=1000)
     result: dict[str, Any] = {"n": n, "runs": total, "n_path": job.config.run.paths, "indices": {}}
     for i, measure in enumerate(MEASURES):
         result["indices"][measure] = [
@@ -231,16 +236,14 @@ def sobol(
     return result
 
 
-def index(values: np.ndarray, sure: Any, i: int, k: int) -> dict[str, float]:
-    """One index with its interval."""
-    low, high = (np.atleast_2d(end)[i, k] for end in sure.confidence_interval)
-    return {"value": float(np.atleast_2d(values)[i, k]), "lower": float(low), "upper": float(high)}
+def index(values: np.ndarray, sure: Any, i: int, k: int) -> dict[str, float | None]:
+    """One index with its interval; None where the measure never moves."""
+    low, high = (float(end[i, k]) for end in sure.confidence_interval)
+    return {"value": plain(float(values[i, k])), "lower": plain(low), "upper": plain(high)}
 
 
 def write(alone: dict[str, Any], together: dict[str, Any] | None = None, measure: str = "liquidated") -> str:
     """The register as a table: what each entry moves, and its indices where they were computed."""
-    from stress.tables import add_row, money, percent, rendered, table
-
     base = alone["base"]
     title = f"{alone['n_path']:,} paths: {money(base['liquidated'])} forced, the first asset falls by "
     heads = ["", "kind", "from", "to", "forced at low", "at high", "fall at low", "at high"]
@@ -258,8 +261,8 @@ def write(alone: dict[str, Any], together: dict[str, Any] | None = None, measure
         cells += [percent(fall["low"]), percent(fall["high"])]
         for order in ("first", "total") if together else ():
             x = by_input[entry["input"]][order]
-            half = (x["upper"] - x["lower"]) / 2
-            cells.append(f"{x['value']:.2f} ± {half:.2f}")
+            sure = "" if x["value"] is None else f"{x['value']:.2f} ± {(x['upper'] - x['lower']) / 2:.2f}"
+            cells.append(sure)
         add_row(made, entry["words"], *cells)
     return rendered(made)
 

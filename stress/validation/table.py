@@ -17,7 +17,7 @@ def counted(bands: Sequence[Band]) -> dict[str, int]:
     """How many rows count, and how many of them are inside, and inside with a sharp band."""
     rows = [band for band in bands if band.kind != "fitted"]
     return {
-        "rows": len(rows),
+        "n_row": len(rows),
         "inside": sum(band.inside for band in rows),
         "inside_and_sharp": sum(band.hit for band in rows),
     }
@@ -105,7 +105,7 @@ def write(held: Sequence[Held]) -> str:
         ("predicted", "of events that nothing but the size of the news was fitted to"),
     ):
         found = counted([band for band in bands if band.kind == kind])
-        if found["rows"]:
+        if found["n_row"]:
             lines.append(sentence(found, words))
     lines.append(sentence(counted(bands), "in all"))
     return "\n\n".join(lines[: len(held)]) + "\n\n" + "\n".join(lines[len(held) :])
@@ -113,7 +113,7 @@ def write(held: Sequence[Held]) -> str:
 
 def sentence(found: dict[str, int], which: str) -> str:
     """How many rows hit."""
-    share = percent(found["inside_and_sharp"] / found["rows"], 2)
+    share = percent(found["inside_and_sharp"] / found["n_row"], 2)
     wide = found["inside"] - found["inside_and_sharp"]
     besides = f", {wide} more inside a band too wide to say much" if wide else ""
-    return f"{found['inside_and_sharp']} of {found['rows']} rows ({share}) {which} are inside{besides}."
+    return f"{found['inside_and_sharp']} of {found['n_row']} rows ({share}) {which} are inside{besides}."
