@@ -13,6 +13,11 @@ from stress.cli.options import AsJson, Backend, Config, Seed, Set, Threads, over
 EVENTS = Path("configs/events")
 """Where the events are that are held against by default, as seen from the project."""
 
+Card = Annotated[
+    Path | None,
+    typer.Option(help="A page whose tables are renewed, such as docs/validation.md.", metavar="PAGE"),
+]
+
 
 def ablate(
     config: Config, settings: Set = None,
@@ -39,6 +44,7 @@ def validate(
     fit: Annotated[
         bool, typer.Option("--fit", help="Look for the size of the news anew, and say it.")
     ] = False,
+    card: Card = None,
     settings: Set = None,
     backend: Annotated[str, typer.Option(help="Engine: auto, cpu or numpy.")] = "auto",
     as_json: AsJson = False,
@@ -58,6 +64,10 @@ def validate(
         hold(event, paths, fit, settings or (), backend, lambda line: print(line, file=sys.stderr))
         for event in loaded
     ]
+    if card:
+        from stress.validation.card import outcomes, renew
+
+        renew(card, "outcomes", outcomes(held))
     if as_json:
         return show_json(as_object(held))
     print(write(held))
@@ -71,7 +81,7 @@ def sensitivity(
     sobol: Annotated[
         int, typer.Option(min=0, help="Base samples of Sobol's indices, a power of two.", metavar="N")
     ] = 0,
-    settings: Set = None,
+    card: Card = None, settings: Set = None,
     paths: Annotated[str, typer.Option(help="Paths of every variant.", metavar="N")] = "200",
     seed: Seed = None, backend: Backend = None, threads: Threads = 0, as_json: AsJson = False,
 ) -> None:  # fmt: skip
@@ -90,6 +100,11 @@ def sensitivity(
     if sobol:
         with Bar(job.scenario.shape.n_step * job.config.run.paths) as bar:
             together = study.sobol(job, entries, sobol, threads, bar.update)
+    if card:
+        from stress.validation.card import register as tables
+        from stress.validation.card import renew
+
+        renew(card, "assumptions", tables(alone, together))
     if as_json:
         return show_json({"one_at_a_time": alone, "sobol": together})
     print(study.write(alone, together))
