@@ -19,7 +19,8 @@ from kernels.scenario import ScenarioShape
 from stress.compile.accounts import Entry
 from stress.compile.holders import Tables
 from stress.compile.tiers import margin_tables
-from stress.config.seller import Hedge, RetailExit, StopLoss
+from stress.config.asset import daily
+from stress.config.seller import Hedge, RestingStops, RetailExit, StopLoss
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
@@ -113,8 +114,26 @@ def entries(config: RunConfig, shape: ScenarioShape, exits: Exits) -> Iterator[E
                     yield threshold(
                         shape, *at, side, forced, "stop_loss", ("sellers", name, "orders", venue, asset)
                     )
+        elif isinstance(seller, RestingStops):
+            yield from resting(config, shape, name, seller)
     for (name, a, side, v), forced in exits.items():
         yield threshold(shape, a, v, side, forced, "retail_exit", ("sellers", name))
+
+
+def resting(config: RunConfig, shape: ScenarioShape, name: str, seller: RestingStops) -> Iterator[Entry]:
+    """Stop orders by the depth of the books and the volatility of a day, Eq. (5)."""
+    side = ("long", "short").index(seller.side)
+    for key in seller.venues:
+        for asset, market in config.venues[key].markets.items():
+            if seller.assets is not None and asset not in seller.assets:
+                continue
+            day = daily(config.assets[asset])
+            begin, width = seller.from_ * day, (seller.to - seller.from_) * day
+            forced = np.zeros((N_EDGE, shape.n_tier))
+            amount = seller.density * market.depth * 100 * width
+            forced[:, 0] = amount * np.clip((EDGES - begin) / max(width, 1e-9), 0.0, 1.0)
+            at = shape.assets.index(asset), shape.venues.index(key)
+            yield threshold(shape, *at, side, forced, "stop_loss", ("sellers", name))
 
 
 def reached(seller: StopLoss) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stress.config.base import NonNegativePercentage, PositiveDollars, Strict, Text
+from stress.units import YEAR_SECONDS
 
 
 class Asset(Strict):
@@ -16,3 +17,8 @@ class Asset(Strict):
     """Standard deviation of the log return in a year, as it is during the run."""
     calm_volatility: NonNegativePercentage
     """The volatility, in a year, at which market makers quote their full depth."""
+
+
+def daily(asset: Asset) -> float:
+    """Standard deviation of the log return of a calm day."""
+    return asset.calm_volatility * (86_400 / YEAR_SECONDS) ** 0.5

@@ -184,6 +184,24 @@ class StopLoss(Strict):
     """How far away they are."""
 
 
+class RestingStops(Strict):
+    """Stop orders that nobody publishes, as many as the books are deep and as far away as prices move in days."""
+
+    kind: Literal["resting_stops"]
+    side: Literal["long", "short"] = "long"
+    """Holders who sell after a fall, or who buy back after a rise."""
+    venues: Assets
+    """Venues on whose books they rest."""
+    assets: Assets | None = None
+    """Assets; all by default."""
+    density: PositiveNumber
+    """Dollars of orders for a percent of the price, over the depth: 1 moves the price as far again."""
+    from_: PositiveNumber = Field(alias="from")
+    """Move against the holder at the first of them, in calm volatilities of a day."""
+    to: PositiveNumber
+    """The same at the last."""
+
+
 def _shares(value: object) -> object:
     return {"all": value} if isinstance(value, str) else value
 
@@ -259,6 +277,6 @@ class Momentum(Followers):
 
 
 Seller = Annotated[
-    DefiLoans | CefiLoans | Treasuries | Etf | Momentum | StopLoss | RetailExit | Hedge,
+    DefiLoans | CefiLoans | Treasuries | Etf | Momentum | StopLoss | RestingStops | RetailExit | Hedge,
     Field(discriminator="kind"),
 ]

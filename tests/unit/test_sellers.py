@@ -153,6 +153,21 @@ EXITS = "exits: {kind: retail_exit, share: {1x-3x: 50%, 5x-10x: 20%}, at: 80%}"
 PUTS = "puts: {kind: hedge, share: {3x-5x: 40%, 5x-10x: 30%}, ratio: 50%, beyond: 4%}"
 
 
+def test_resting_stops_follow_depth_and_volatility():
+    """Density 0.8 between 2 and 4 days' volatilities of 2%, on a book of $100M: $320M, $80M of it by -5%."""
+    volatility = f"{2 * 365**0.5:.12g}%"
+    text = "stops: {kind: resting_stops, venues: [alpha], assets: [BTC], density: 0.8, from: 2, to: 4}"
+    overrides = [f"assets.BTC.calm_volatility={volatility}", "venues.alpha.markets.BTC.depth=$100M"]
+    config = load(CONFIGS / "small.yaml", [*overrides, f"sellers={{{text}}}"])
+    part = compile_config(config).parts.account
+    (slot,) = np.flatnonzero(part.channel == CHANNELS.index("stop_loss"))
+    total = part.forced[slot, 0].sum(axis=-1)
+    assert total[-1] == pytest.approx(320e6)
+    assert np.interp(0.05, EDGES, total) == pytest.approx(80e6, rel=1e-2)
+    assert np.interp(0.04, EDGES, total) == pytest.approx(0.0, abs=2e6)
+    assert part.forced[slot, 1].sum() == 0
+
+
 def test_nobody_is_counted_twice():
     """What exits early and what is still liquidated are what was liquidated before; shorts as they were."""
     before = compile_config(load(CONFIGS / "small.yaml"))

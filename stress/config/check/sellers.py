@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from stress import units
+from stress.config.asset import daily
 from stress.config.check.draft import SUM_TOLERANCE, Draft, Finding, adds_up, undefined
 from stress.config.check.run import NAME
 from stress.config.origin import Path
@@ -18,6 +19,7 @@ from stress.config.seller import (
     Hedge,
     Momentum,
     Pool,
+    RestingStops,
     RetailExit,
     Some,
     StopLoss,
@@ -47,6 +49,8 @@ def sellers(draft: Draft) -> Iterator[Finding]:
             yield from followers(draft, seller, path)
         elif isinstance(seller, StopLoss):
             yield from stops(draft, seller, path)
+        elif isinstance(seller, RestingStops):
+            yield from resting(draft, seller, path)
         elif isinstance(seller, RetailExit | Hedge):
             yield from some(draft, seller, path)
     yield from crowded(draft)
@@ -181,6 +185,22 @@ def stops(draft: Draft, seller: StopLoss, path: Path) -> Iterator[Finding]:
             why = "orders are spread over a range of prices"
             yield (*path, "triggers", i, "to"), f"is not above `from`, {shown}", why, ""
     yield from adds_up((*path, "triggers"), (part.share for part in seller.triggers), "the shares")
+
+
+def resting(draft: Draft, seller: RestingStops, path: Path) -> Iterator[Finding]:
+    """Orders on books that exist, over a range of prices that can be reached."""
+    yield from undefined((*path, "venues"), seller.venues, draft.venues, "venue")
+    yield from undefined((*path, "assets"), seller.assets or (), draft.assets, "asset")
+    if seller.to <= seller.from_:
+        shown = units.NUMBER.format(seller.from_)
+        yield (*path, "to"), f"is not above `from`, {shown}", "orders are spread over a range of prices", ""
+    for key in seller.assets or draft.assets:
+        asset = draft.assets.get(key)
+        if asset and seller.side == "long" and seller.to * daily(asset) >= 1:
+            why = (
+                f"{units.NUMBER.format(seller.to)} volatilities of a day of {key} are a fall of 100% or more"
+            )
+            yield (*path, "to"), "is out of reach", why, ""
 
 
 def some(draft: Draft, seller: Some, path: Path) -> Iterator[Finding]:
