@@ -185,7 +185,7 @@ class StopLoss(Strict):
 
 
 class RestingStops(Strict):
-    """Stop orders that nobody publishes, as many as the books are deep and as far away as prices move in days."""
+    """Stop orders that nobody publishes: as many as books are deep, as far away as prices move in days."""
 
     kind: Literal["resting_stops"]
     side: Literal["long", "short"] = "long"
