@@ -77,7 +77,7 @@ def sensitivity(
     config: Config,
     register: Annotated[
         Path, typer.Option(help="What the results rest on, YAML.", metavar="FILE")
-    ] = Path("configs/assumptions.yaml"),
+    ] = Path("configs/assumptions/october.yaml"),
     sobol: Annotated[
         int, typer.Option(min=0, help="Base samples of Sobol's indices, a power of two.", metavar="N")
     ] = 0,

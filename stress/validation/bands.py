@@ -30,6 +30,9 @@ STEPS = 3.0
 BLOCK_CELLS = 16_000_000
 """Cells of traces that are held at a time."""
 
+LEAST_ALIKE = 30
+"""Paths that bands are made of, at least, where they are those on which the fitted row came out as it did."""
+
 FIT_PATHS, FIT_ROUNDS = 100, 12
 """How the size of the news is looked for: by bisection, on so many paths and so often."""
 
@@ -79,6 +82,8 @@ class Held:
     """Size of the news that was fitted."""
     bands: tuple[Band, ...]
     n_path: int
+    n_alike: int
+    """Paths that bands are made of: those on which the fitted row is as observed; all without such a row."""
 
 
 def overrides(event: Event, news: float | None) -> list[str]:
@@ -95,16 +100,13 @@ def quantities(
     """Every row on every path of an event's config: [row, path]."""
     job = prepare(event.loaded(tuple(settings)))
     config, scenario = job.config, job.scenario
-    reporting = np.array([event.reporting[v].share for v in scenario.shape.venues])
-    interest = np.array(
-        [
-            [
-                m.open_interest if (m := config.venues[v].markets.get(a)) else 0.0
-                for v in scenario.shape.venues
-            ]
-            for a in scenario.shape.assets
-        ]
-    )
+    # Lenders are places in a scenario, and no venues: nobody reports what they sell.
+    reporting = np.array([r.share if (r := event.reporting.get(v)) else 0.0 for v in scenario.shape.venues])
+    interest = np.zeros((scenario.shape.n_asset, scenario.shape.n_venue))
+    for name, venue in config.venues.items():
+        for asset, market in venue.markets.items():
+            at = scenario.shape.assets.index(asset), scenario.shape.venues.index(name)
+            interest[at] = market.open_interest
     found = []
     for trace in traces(scenario, config.run.seed, n_path, backend):
         paths = Traced(scenario, trace, interest, reporting)
@@ -173,7 +175,27 @@ def hold(
         changes += overrides(event, news)
     progress(f"{event.title}: {n_path or event.paths} paths")
     values = quantities(event, event.rows, n_path or event.paths, changes, backend)
-    return Held(event, news, tuple(bands(event, values)), values.shape[1])
+    found = alike(event, values)
+    return Held(event, news, tuple(bands(event, values[:, found])), values.shape[1], int(found.sum()))
+
+
+def alike(event: Event, values: np.ndarray) -> np.ndarray:
+    """Paths on which the fitted row is within the observed interval, or closest to it: bool [path].
+
+    The news is one number and the noise of a path another, and both move the fitted row. What is predicted is
+    the rest, given that row. values: [row, path]
+    """
+    fitted = [i for i, row in enumerate(event.rows) if row.fitted]
+    if not fitted:
+        return np.ones(values.shape[1], bool)
+    low, high = event.rows[fitted[0]].interval
+    off = np.maximum(np.maximum(low - values[fitted[0]], values[fitted[0]] - high), 0.0)
+    off = np.where(np.isfinite(off), off, np.inf)
+    within = off <= 0
+    if within.sum() < LEAST_ALIKE:
+        nearest = np.argsort(off, kind="stable")[:LEAST_ALIKE]
+        within[nearest] = True
+    return within
 
 
 def bands(event: Event, values: np.ndarray) -> Iterator[Band]:

@@ -37,8 +37,8 @@ def outcomes(held: Sequence[Held]) -> str:
         news = f", news of {percent(h.news)} fitted" if h.news is not None else ""
         sight = "chosen with it in sight" if h.event.tuned else "not chosen on it"
         text.append(
-            f"### {h.event.title}\n\n`{h.event.config_file}`, {h.n_path:,} paths from {h.event.begins} UTC"
-            f"{news}; structural parameters {sight}."
+            f"### {h.event.title}\n\n`{h.event.config_file}`, from {h.event.begins} UTC{news}; structural "
+            f"parameters {sight}. {h.n_alike:,} of {h.n_path:,} paths."
         )
         rows = []
         for band in h.bands:

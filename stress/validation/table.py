@@ -36,6 +36,7 @@ def as_json(held: Sequence[Held]) -> dict[str, Any]:
                 "config": str(h.event.config_file),
                 "news": h.news,
                 "n_path": h.n_path,
+                "n_alike": h.n_alike,
                 **counted(h.bands),
             }
             for h in held
@@ -82,7 +83,8 @@ def verdict(band: Band) -> str:
 def event_table(held: Held) -> str:
     """One event: what was predicted beside what was seen."""
     news = "" if held.news is None else f"; news {percent(held.news)}, fitted"
-    title = f"{held.event.title}, from {held.event.begins} UTC; {held.n_path:,} paths{news}"
+    alike = "" if held.n_alike == held.n_path else f", of which {held.n_alike:,} meet the fitted row"
+    title = f"{held.event.title}, from {held.event.begins} UTC; {held.n_path:,} paths{alike}{news}"
     made = table(title, "", "predicted", "5–95%", "observed", "")
     for band in held.bands:
         unit, observed = QUANTITIES[band.row.quantity].unit, band.row.interval

@@ -99,7 +99,7 @@ def test_wrong_registers_say_where(register, old, new, words):
 
 
 def test_the_shipped_register(root):
-    entries = study.load_register(root / "configs/assumptions.yaml").assumptions
+    entries = study.load_register(root / "configs/assumptions/october.yaml").assumptions
     assert len(entries) >= 10
     assert {entry.kind for entry in entries} == {"observed", "estimated", "assumed"}
     assert np.unique([entry.input for entry in entries]).size == len(entries)
