@@ -35,6 +35,10 @@ MEASURES = ("liquidated", "fall", "deficit", "deleveraged")
 """What moves: means over paths, of all venues; the fall is that of the first asset's index."""
 
 
+FREE_WILL = ("retail_exit", "stop_loss", "momentum", "treasury")
+"""Channels of accounts that nobody forces."""
+
+
 def arrays(scenario: Scenario, **changes: np.ndarray) -> Scenario:
     """The scenario with other arrays."""
     return dataclasses.replace(scenario, arrays=scenario.arrays.replace(**changes))
@@ -62,7 +66,7 @@ def shape(scenario: Scenario, x: float) -> Scenario:
 
 
 def leverage(scenario: Scenario, x: float) -> Scenario:
-    """What can be forced, at most all open interest; early exits are left as they are."""
+    """What can be forced, at most all open interest; who sells by choice is left as he is."""
     a = scenario.arrays
     can, held = a.forced_total[..., -1], a.tier_notional.sum(axis=-1)
     most = np.where(can > 0, held / np.where(can > 0, can, 1.0), 1.0)
@@ -74,12 +78,12 @@ def leverage(scenario: Scenario, x: float) -> Scenario:
         margin=a.margin * wide,
         forced_total=a.forced_total * factor[..., None],
     )
-    return accounts(found, x, lambda channel: channel != CHANNELS.index("retail_exit"))
+    return accounts(found, x, lambda channel: ~np.isin(channel, [CHANNELS.index(name) for name in FREE_WILL]))
 
 
-def exits(scenario: Scenario, x: float) -> Scenario:
-    """How many leave before they are forced."""
-    return accounts(scenario, x, lambda channel: channel == CHANNELS.index("retail_exit"))
+def channel(name: str) -> Scale:
+    """Notional of the accounts of one channel."""
+    return lambda scenario, x: accounts(scenario, x, lambda channel: channel == CHANNELS.index(name))
 
 
 def accounts(scenario: Scenario, x: float, which: Callable[[np.ndarray], np.ndarray]) -> Scenario:
@@ -105,7 +109,8 @@ INPUTS: dict[str, tuple[str, Scale]] = {
     "permanent_impact": ("impact that stays", scaled("permanent")),
     "arbitrage": ("half-life of gaps between venues", half_life("arbitrage", keeps=False)),
     "leverage": ("notional that can be forced", leverage),
-    "early_exits": ("notional that leaves early", exits),
+    "early_exits": ("notional that leaves early", channel("retail_exit")),
+    "stops": ("stop orders", channel("stop_loss")),
     "news": ("size of imposed price shocks", scaled("shock")),
     "volatility": ("volatility", scaled("volatility", "monitoring")),
     "throughput": ("what liquidation engines execute in a step", scaled("throughput")),
@@ -246,23 +251,20 @@ def write(alone: dict[str, Any], together: dict[str, Any] | None = None, measure
     """The register as a table: what each entry moves, and its indices where they were computed."""
     base = alone["base"]
     title = f"{alone['n_path']:,} paths: {money(base['liquidated'])} forced, the first asset falls by "
-    heads = ["", "kind", "from", "to", "forced at low", "at high", "fall at low", "at high"]
-    heads += ["variance alone", "with others"] if together else []
+    heads = ["", "kind", "range", "forced", "fall", *(("variance alone", "with others") if together else ())]
     made = table(title + percent(base["fall"]), *heads)
     by_input = {x["input"]: x for x in together["indices"][measure]} if together else {}
     for entry in alone["assumptions"]:
-        forced, fall = entry["moved"]["liquidated"], entry["moved"]["fall"]
-        cells = [
-            entry["kind"],
-            *(f"x{x}" for x in entry["range"]),
-            money(forced["low"]),
-            money(forced["high"]),
-        ]
-        cells += [percent(fall["low"]), percent(fall["high"])]
+        low, high = entry["range"]
+        cells = [entry["kind"], f"x{low} … x{high}"]
+        for name, show in (("liquidated", money), ("fall", percent)):
+            ends = entry["moved"][name]
+            cells.append(f"{show(ends['low'])} … {show(ends['high'])}")
         for order in ("first", "total") if together else ():
             x = by_input[entry["input"]][order]
-            sure = "" if x["value"] is None else f"{x['value']:.2f} ± {(x['upper'] - x['lower']) / 2:.2f}"
-            cells.append(sure)
+            value, low, high = (x[end] for end in ("value", "lower", "upper"))
+            sure = "" if low is None or high is None else f" ± {(high - low) / 2:.2f}"
+            cells.append("" if value is None else f"{value:.2f}{sure}")
         add_row(made, entry["words"], *cells)
     return rendered(made)
 

@@ -86,9 +86,10 @@ def register(alone: dict[str, Any], together: dict[str, Any] | None) -> str:
 
 def share(index: dict[str, float | None]) -> str:
     """An index with its interval."""
-    if index["value"] is None:
+    value, low, high = (index[end] for end in ("value", "lower", "upper"))
+    if value is None:
         return ""
-    return f"{index['value']:.2f} ({index['lower']:.2f} to {index['upper']:.2f})"
+    return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f} to {high:.2f})")
 
 
 def renew(path: str | os.PathLike[str], block: str, content: str) -> None:
