@@ -127,7 +127,7 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
     paid, record = pay(market, drawn, state, record, price, end.fundamental, now)
     record = recording.prices(record, arrays, price, state.exogenous + move)
     flows = done.flows
-    if parts.response is not None:
+    if parts.response is not None and flows is not None:
         moves = ((price - state.price) * arrays.index_weight).sum(axis=-1)
         flows = flows._replace(memory=flow.remember(parts.response, flows.memory, moves))
     after = state._replace(

@@ -67,10 +67,12 @@ def deleverage(shape, market, drawn, state, trading, on, marks, frontier, first)
     if funds_jax.claims(market, funds) is not None:
         claims, funds = funds_jax.collect(market, funds, closed.profit)
     at_mark = market.parts.adl.at_mark != 0
-    record, *closings = recording.deleveraged(record, closed, jnp.exp(marks), state.paid, at_mark, claims)
+    record, flow, coins, dollars = recording.deleveraged(
+        record, closed, jnp.exp(marks), state.paid, at_mark, claims
+    )
     owed = jnp.where(at_mark[:, None], closed.deficit.sum(1), 0.0)
     return Deleveraged(
-        closed.executed, closed.survival, funds, record, pending + market.by_pot(owed), *closings,
+        closed.executed, closed.survival, funds, record, pending + market.by_pot(owed), flow, coins, dollars,
         state.account, state.vault,
     )  # fmt: skip
 
@@ -81,8 +83,10 @@ def deleverage_accounts(market, drawn, trading, so_far: Deleveraged, holders, on
     holders: accounts in force; watched: distance added to the marks for them [asset, side, venue]
     """
     part, price, standing = holders.part, jnp.exp(marks), so_far.account
+    assert standing is not None
     reached = account.reached(part, account.prices(part, marks, watched))
-    standing = standing._replace(frontier=jnp.maximum(standing.frontier, reached))
+    begun = standing.frontier
+    standing = standing._replace(frontier=jnp.maximum(begun, reached))
     together = (on & (market.spread > 0)).any(axis=0)
     together = together if trading.halted is None else together & ~trading.halted.any(axis=0)
     held = adl.other(funds_jax.still_held(market, so_far.executed, drawn.crowd))
@@ -94,7 +98,7 @@ def deleverage_accounts(market, drawn, trading, so_far: Deleveraged, holders, on
         survival=closed.survival,
         record=record,
         pending=so_far.pending + market.spread[..., None] * owed,
-        account=so_far.account._replace(executed=closed.executed),
+        account=standing._replace(frontier=begun, executed=closed.executed),
     )
 
 
@@ -147,7 +151,7 @@ def execute(market, drawn, state, closed, rows, holders, sold, orders, flows, fi
     if flows is not None:
         flows = flows._replace(waiting=(orders - sold.frozen)[: len(flows.waiting)])
     inventory, standing = closed.vault, closed.account
-    if inventory is not None:
+    if inventory is not None and sold.taking is not None and sold.frozen is not None:
         taken = sold.taking.taken(sold.end.flow)
         inventory = vault.trade(inventory, taken, sold.frozen[-1], fill)
         record = recording.vaults(record, taken, fill, inventory.held)

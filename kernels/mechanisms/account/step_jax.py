@@ -37,7 +37,7 @@ def in_force(holders, paid=None, price=None, raised=None) -> Holders:
     raised: points on maintenance rates in force [asset, venue]; None without
     """
     part = holders.part
-    if paid is not None:
+    if paid is not None and price is not None:
         own = (part.legs * paid).sum(axis=1)
         inverse = (part.legs * (paid / jnp.exp(price))).sum(axis=1)
         owed = jnp.where(part.inverse > 0, inverse, own)
