@@ -35,7 +35,7 @@ def step(shape, rules, market: Market, drawn: Drawn, state: State, now):
     # Accounts are held to what they have paid and what is asked of them by now.
     holders = market.holders
     if holders is not None:
-        holders = account.in_force(holders, state.paid, state.price, now.get("margin_rate"))
+        holders = account.in_force(holders, state.price, state.paid, now.get("margin_rate"))
 
     # 1. What would have happened anyway, and the stress laid over it.
     volatility, shock, full = now["volatility"], now["shock"], now["depth"]

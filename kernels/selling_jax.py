@@ -33,6 +33,21 @@ class Sellers(NamedTuple):
     taking: Taking | None = None  # what backstop vaults take
 
 
+class Start(NamedTuple):
+    """Where the selling of a step starts from."""
+
+    fundamental: jax.Array  # log [asset]
+    q: jax.Array  # consumption [asset, venue]
+    depth: jax.Array  # USD [asset, venue]
+    marks: Marks
+    offset: jax.Array  # distance added to the marks' for isolated positions [asset, side, venue]
+    frontier: jax.Array  # of round 0 [asset, side, venue]
+    rows: jax.Array  # see `cumulative`
+    executed: jax.Array  # after deleveraging [asset, side, group, venue]
+    survival: jax.Array  # the same [asset, side, venue, tier]
+    account: account.Standing | None  # the same
+
+
 class Selling(NamedTuple):
     """What a step's forced selling has done."""
 
@@ -55,14 +70,6 @@ class Selling(NamedTuple):
     def with_extra(self, flow):
         """A flow and what all others have sold and bought: USD [asset, side, venue]."""
         return flow if self.extra is None else flow + book.by_side(self.extra)
-
-
-class Books(NamedTuple):
-    """What the cascades of a step start from, and their limits."""
-
-    rounds: cascade.Rounds  # [asset, ...]; `limit`: what books and engines take
-    room: jax.Array  # what books take, USD [asset, side, venue]
-    active: jax.Array  # assets with a cascade at the marks of round 0, bool [asset]
 
 
 def cumulative(market, survival, crowd=None):
@@ -89,8 +96,8 @@ def past(market, drawn, state, rows, executed, reached):
     return jnp.maximum(total, 0.0)
 
 
-def begin(market, drawn, state, start, limit, room, crooked) -> tuple[Books, jax.Array]:
-    """The books, and executed frontiers, of markets too where nobody is in the way."""
+def begin(market, drawn, state, start, taking, limit):
+    """What cascades start from [asset, ...], assets with one at the marks of round 0, executed frontiers."""
     arrays, whale = market.arrays, None if drawn.crowd is None else drawn.crowd.whale
     rows, executed, frontier = start.rows, start.executed, start.frontier
     whole = rows.sum(axis=2)
@@ -103,26 +110,14 @@ def begin(market, drawn, state, start, limit, room, crooked) -> tuple[Books, jax
     # Frontiers that pass nobody are executed as they stand.
     passed = (new & ~active)[:, None, None]
     executed = jnp.where(passed[..., None], frontier[:, :, None], executed)
+    crooked = (start.survival != 1).any(axis=(1, 2, 3))
+    crooked = crooked if taking is None else crooked | taking.some
     rounds = cascade.Rounds(
         start.fundamental, start.q, start.depth, arrays.alpha, arrays.band, arrays.permanent, start.marks,
         start.offset, whole, jnp.where(passed, wanted, base), limit, crooked, None, whale,
+        taking,
     )  # fmt: skip
-    return Books(rounds, room, active), executed
-
-
-class Start(NamedTuple):
-    """Where the selling of a step starts from."""
-
-    fundamental: jax.Array  # log [asset]
-    q: jax.Array  # consumption [asset, venue]
-    depth: jax.Array  # USD [asset, venue]
-    marks: Marks
-    offset: jax.Array  # distance added to the marks' for isolated positions [asset, side, venue]
-    frontier: jax.Array  # of round 0 [asset, side, venue]
-    rows: jax.Array  # see `cumulative`
-    executed: jax.Array  # after deleveraging [asset, side, group, venue]
-    survival: jax.Array  # the same [asset, side, venue, tier]
-    account: account.Standing | None  # the same
+    return rounds, active, executed
 
 
 def run(rules, market, drawn, state, trading, start: Start, sellers: Sellers) -> Selling:
@@ -130,12 +125,8 @@ def run(rules, market, drawn, state, trading, start: Start, sellers: Sellers) ->
     arrays, q, depth = market.arrays, start.q, start.depth
     room = book.room(q, depth, arrays.alpha, arrays.band, arrays.hard_end)
     limit, trading = trades.limit(market, trading, room, start.fundamental, q, depth)
-    crooked = (start.survival != 1).any(axis=(1, 2, 3))
-    if sellers.taking is not None:
-        crooked = crooked | sellers.taking.some
-    books, executed = begin(market, drawn, state, start, limit, room, crooked)
-    books = books._replace(rounds=books.rounds._replace(taking=sellers.taking))
-    zero, changed, nothing = jnp.zeros_like(q[:, 0]), books.active, jnp.zeros_like(start.frontier)
+    rounds, changed, executed = begin(market, drawn, state, start, sellers.taking, limit)
+    zero, nothing = jnp.zeros_like(q[:, 0]), jnp.zeros_like(start.frontier)
     end = cascade.Cascade(
         nothing, nothing, start.frontier, start.fundamental, q, zero, zero.astype(jnp.int32), zero == 0
     )
@@ -145,11 +136,11 @@ def run(rules, market, drawn, state, trading, start: Start, sellers: Sellers) ->
         changed = changed | (frozen != 0).any(axis=(0, 2))
         sold = sold._replace(frozen=frozen, overrun=overrun, extra=frozen.sum(axis=0))
     if sellers.holders is None:
-        return sold._replace(end=cascades(rules, books, end, sold.extra, changed, None))
+        return sold._replace(end=cascades(rules, rounds, end, sold.extra, changed, None))
     sold = sold if sold.extra is not None else sold._replace(extra=jnp.zeros_like(q))
     price = account.prices(sellers.holders.part, marked(market, start, end), sellers.watched)
     sold = sold._replace(sales=account.begin(sellers.holders, start.account, price, sellers.acts))
-    return answer_each_other(rules, market, books, start, sellers, sold, changed)
+    return answer_each_other(rules, market, rounds, start, sellers, sold, changed)
 
 
 def marked(market, start, end):
@@ -158,13 +149,14 @@ def marked(market, start, end):
     return start.marks.price(end.fundamental, moved)
 
 
-def cascades(rules, books, end, extra, changed, opening):
+def cascades(rules, rounds, end, extra, changed, opening):
     """The ends of cascades of the assets in `changed` [asset], purchases of others given; else as before.
 
+    rounds : [asset, ...]; `limit`: what books and engines take
     extra  : net purchases of others, USD [asset, venue]; None: there are none
     opening: whether they begin, bool; None: they do, and are not gone on with later
     """
-    rounds, limit = books.rounds, books.rounds.limit
+    limit = rounds.limit
     if extra is not None:
         limit = jnp.maximum(limit - book.by_side(extra), 0.0)
     if rounds.taking is not None:
@@ -197,7 +189,7 @@ class Going(NamedTuple):
     unseen: jax.Array  # orders that the cascades of their asset have not seen yet [asset, venue]
 
 
-def answer_each_other(rules, market, books, start, sellers, sold, changed) -> Selling:
+def answer_each_other(rules, market, rounds, start, sellers, sold, changed) -> Selling:
     """Accounts sell, the cascades that they touch run to their end, accounts look again, Eq. (9).
 
     The last time round cascades see the orders that were too small to matter before.
@@ -214,7 +206,7 @@ def answer_each_other(rules, market, books, start, sellers, sold, changed) -> Se
         touched = (jnp.abs(unseen) > least).any(axis=1) & ~going.finished
         unseen = jnp.where(touched[:, None], 0.0, unseen)
         again = touched | (opening & changed)
-        end = cascades(rules, books, going.sold.end, extra, again, opening)
+        end = cascades(rules, rounds, going.sold.end, extra, again, opening)
         much = (jnp.abs(new) > UNANSWERED_SHARE * depth).any() & (number == MAX_PASS - 1)
         sold = going.sold._replace(end=end, extra=extra, sales=sales, unanswered=going.sold.unanswered | much)
         acting = again.any() & ~last

@@ -30,14 +30,14 @@ def holders(part) -> Holders:
     return Holders(part, part.forced.sum(axis=-1), jnp.diff(part.forced, axis=-2))
 
 
-def in_force(holders, paid=None, price=None, raised=None) -> Holders:
+def in_force(holders, price, paid=None, raised=None) -> Holders:
     """Accounts with what they are held to in a step: what they owe by now, Eqs. (12) and (13).
 
-    paid  : funding, by a start dollar of longs; price: log, last traded [asset, venue]; None without funding
+    price : log, last traded; paid: funding, by a start dollar of longs [asset, venue]; None without
     raised: points on maintenance rates in force [asset, venue]; None without
     """
     part = holders.part
-    if paid is not None and price is not None:
+    if paid is not None:
         own = (part.legs * paid).sum(axis=1)
         inverse = (part.legs * (paid / jnp.exp(price))).sum(axis=1)
         owed = jnp.where(part.inverse > 0, inverse, own)

@@ -350,7 +350,8 @@ def check(market, record, funds, price, flow):
     sound &= (jnp.abs(in_cash - drawn) <= rounding * (had.sum(0) + drawn + 1)).all()
     paid = sum(component[name] for name in PAYERS)
     sound &= (jnp.abs(component["deficit"] - paid) <= rounding * (component["deficit"] + 1)).all()
-    sound &= (jnp.stack([component[name] for name in PAYERS]) >= -1e-6).all()
+    least = 1e-6 if price.dtype == jnp.float64 else rounding * (component["deficit"] + 1)
+    sound &= (jnp.stack([component[name] for name in PAYERS]) >= -least).all()
     total = flow.sum()
     sound &= jnp.abs(total - record["liquidated_tier"].sum()) <= 1e3 * rounding * total + 1
     finite = jnp.isfinite(price).all()
