@@ -103,17 +103,17 @@ def closing(scenario: Scenario, x: float) -> Scenario:
 
 INPUTS: dict[str, tuple[str, Scale]] = {
     "depth": ("depth of all books", scaled("depth")),
-    "shape": ("shape of the books, toward linear", shape),
+    "shape": ("shape of books, to linear", shape),
     "refill": ("half-life of refill", half_life("refill", keeps=True)),
-    "withdrawal": ("sensitivity of quotes to volatility", scaled("withdrawal", power=2.0)),
+    "withdrawal": ("withdrawal of quotes", scaled("withdrawal", power=2.0)),
     "permanent_impact": ("impact that stays", scaled("permanent")),
-    "arbitrage": ("half-life of gaps between venues", half_life("arbitrage", keeps=False)),
+    "arbitrage": ("half-life of venue gaps", half_life("arbitrage", keeps=False)),
     "leverage": ("notional that can be forced", leverage),
     "early_exits": ("notional that leaves early", channel("retail_exit")),
     "stops": ("stop orders", channel("stop_loss")),
     "news": ("size of imposed price shocks", scaled("shock")),
     "volatility": ("volatility", scaled("volatility", "monitoring")),
-    "throughput": ("what liquidation engines execute in a step", scaled("throughput")),
+    "throughput": ("throughput of engines", scaled("throughput")),
     "funds": ("insurance funds", scaled("fund", "adl_below")),
     "fees": ("liquidation fees", scaled("fee_rate")),
     "closing_share": ("takers whose position closes", closing),
@@ -251,15 +251,15 @@ def write(alone: dict[str, Any], together: dict[str, Any] | None = None, measure
     """The register as a table: what each entry moves, and its indices where they were computed."""
     base = alone["base"]
     title = f"{alone['n_path']:,} paths: {money(base['liquidated'])} forced, the first asset falls by "
-    heads = ["", "kind", "range", "forced", "fall", *(("variance alone", "with others") if together else ())]
+    heads = ["", "kind", "range", "forced", "fall", *(("alone", "with others") if together else ())]
     made = table(title + percent(base["fall"]), *heads)
     by_input = {x["input"]: x for x in together["indices"][measure]} if together else {}
     for entry in alone["assumptions"]:
         low, high = entry["range"]
-        cells = [entry["kind"], f"x{low} … x{high}"]
+        cells = [entry["kind"], f"{low}–{high}x"]
         for name, show in (("liquidated", money), ("fall", percent)):
             ends = entry["moved"][name]
-            cells.append(f"{show(ends['low'])} … {show(ends['high'])}")
+            cells.append(f"{show(ends['low'])} to {show(ends['high'])}")
         for order in ("first", "total") if together else ():
             x = by_input[entry["input"]][order]
             value, low, high = (x[end] for end in ("value", "lower", "upper"))

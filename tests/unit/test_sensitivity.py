@@ -78,7 +78,7 @@ def test_indices_name_the_one_that_matters(job, register):
     assert news["total"]["value"] > 0.8
     assert funds["total"]["value"] < 0.1
     assert news["first"]["lower"] <= news["first"]["value"] <= news["first"]["upper"]
-    assert "variance alone" in study.write(study.one_at_a_time(job, entries), found)
+    assert "with others" in study.write(study.one_at_a_time(job, entries), found)
 
 
 @pytest.mark.parametrize(
