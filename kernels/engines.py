@@ -73,7 +73,7 @@ class Engine:
             from kernels import engine_numpy
 
             batch, cells = engine_numpy.trace_paths(self.scenario, seed, first, count)
-        elif self.name == "cpu":
+        elif isinstance(self._prepared, engine_cpu.Prepared):
             batch, cells = self._prepared.trace_paths(seed, first, count, n_thread)
         else:
             raise EngineError(f"the engine {self.name} keeps no traces of paths. Take cpu or numpy")

@@ -66,7 +66,7 @@ def span(low: float, high: float, unit: Unit) -> str:
         return "none"
     if unit is units.SHARE or unit is units.DOLLARS:
         show = money if unit is units.DOLLARS else percent
-        both = {"value": (low + high) / 2, "lower": low, "upper": high}
+        both: dict[str, float | None] = {"value": (low + high) / 2, "lower": low, "upper": high}
         return ends(both, show) or number(low, unit)
     return f"{number(low, unit).removesuffix(' min')}–{number(high, unit)}"
 

@@ -67,9 +67,9 @@ def test_totals_never_fall():
     assert (np.diff(trace["forced"], axis=1) > 0).any()
 
 
-def test_engines_without_traces_say_so(monkeypatch):
+def test_engines_without_traces_say_so():
     engine = engines.Engine("cpu", compiled("as it is"))
-    engine.name = "cuda"
+    engine.name, engine._prepared = "cuda", None
     with pytest.raises(EngineError, match="keeps no traces"):
         engine.trace_paths(SEED, 0, 1)
 
