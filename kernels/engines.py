@@ -15,8 +15,9 @@ from kernels.scenario import Scenario
 NAMES = ("cuda", "cpu", "jax", "numpy")
 """Fastest first."""
 
-PARTIAL = ("jax",)
-"""Engines that know some mechanisms only: `auto` passes them by."""
+ON_REQUEST = ("jax",)
+"""Engines that `auto` passes by: JAX is there for its gradients, takes half a minute to compile a large market, and
+is slower than the reference on one, where there is no accelerator (docs/differentiable.md)."""
 
 _MODULES = {"cuda": engine_cuda, "cpu": engine_cpu}
 
@@ -32,7 +33,7 @@ def choose(name: str) -> str:
     """The engine that `name` stands for: itself, or for `auto` the first one that is there."""
     if name != "auto":
         return name
-    return next(c for c in NAMES if c not in PARTIAL and missing(c) is None)
+    return next(c for c in NAMES if c not in ON_REQUEST and missing(c) is None)
 
 
 class Engine:
