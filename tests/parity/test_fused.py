@@ -17,8 +17,8 @@ N_PATH = 100
 N_REAL_PATH = 16
 
 NEAR_TIPPING = 3e-3
-"""Of gross quantities, where nearly every path has a step with a branching ratio above 0.99, and avalanches of
-accounts are cut: seven digits of the state are three of what such a step makes of them."""
+"""Of gross quantities, where nearly every path has a step with a branching ratio above 0.99, and avalanches
+of accounts are cut: seven digits of the state are three of what such a step makes of them."""
 
 
 @cache
@@ -58,7 +58,7 @@ def test_share_of_paths_that_agree():
 
 @pytest.mark.parametrize("name", REAL)
 def test_real_market(name):
-    """October stands near its tipping point: what is beyond the tolerance is explained as anywhere, and small."""
+    """October stands near its tipping point: what is beyond the tolerance is explained, and small."""
     away(name, N_REAL_PATH)
     found = gaps(*both(name, N_REAL_PATH))
     assert {k: v.max() for k, v in found.items() if v.max() > NEAR_TIPPING} == {}
