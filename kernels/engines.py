@@ -16,8 +16,8 @@ NAMES = ("cuda", "cpu", "jax", "numpy")
 """Fastest first."""
 
 ON_REQUEST = ("jax",)
-"""Engines that `auto` passes by: JAX is there for its gradients, takes half a minute to compile a large market,
-and is slower than the reference on one, where there is no accelerator (docs/differentiable.md)."""
+"""Engines that `auto` passes by: JAX is there for its gradients, takes half a minute to compile a large
+market, and is slower than the reference on one, where there is no accelerator (docs/differentiable.md)."""
 
 _MODULES = {"cuda": engine_cuda, "cpu": engine_cpu}
 
