@@ -195,6 +195,10 @@ def mix(
         if venue and venue not in venues:
             problem = f"{config} has no venue {quoted(venue)}"
             raise ConfigError.of([Problem(None, observed.file, problem, *suggest(venue, venues))])
+    for venue in factors or {}:
+        if venue not in venues:
+            problem = f"{config} has no venue {quoted(venue)}"
+            raise ConfigError.of([Problem(None, "--reporting", problem, *suggest(venue, venues))])
     place = np.array([venues.index(v) if v else len(venues) for v in observed.venue])
     seen = np.array(list(reported(dict.fromkeys(venues, 1.0), factors or {}).values()))
     held = market.open_interest / market.open_interest.sum()

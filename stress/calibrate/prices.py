@@ -167,6 +167,9 @@ def long(rows: Rows) -> dict[str, Series]:
 def wide(rows: Rows) -> dict[str, Series]:
     """A row for every time, a column for every asset; empty where one has no price."""
     stamps = rows.needed(*TIMES)
+    if closing := rows.named(*CLOSES):
+        what, why = 'column "asset" is missing', f"without it every column is an asset, {quoted(closing)} too"
+        raise ConfigError.of([Problem(rows.at_head, "", what, why, "Add one, with the asset's name.")])
     times = rows.times(stamps)
     made = {}
     closes = {

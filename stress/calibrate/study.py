@@ -204,6 +204,9 @@ def by_day(found: Study, prices: Prices, returns: np.ndarray, wide: Prices, slow
         return
     market = np.log(daily).mean(axis=1)
     known = np.isfinite(market)
+    if not known.any():
+        found.notes.append("no day is whole for all assets: no correlations on calm and on wild days")
+        return
     calm, wild = np.quantile(market[known], [CALM, WILD])
     for chosen, into in ((market < calm, "calm_correlation"), (market >= wild, "wild_correlation")):
         days = np.unique(day)[known & chosen]

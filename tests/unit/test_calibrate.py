@@ -330,6 +330,31 @@ def test_a_basket_and_a_short_history(verb, price_file, tmp_path):
     assert "volatility of ALT: 50% of the time, times BTC's over all of it" in found["notes"]
 
 
+def test_no_day_is_whole_for_all_assets(verb, price_file, tmp_path):
+    """ALT lacks one hour of every day: volatilities are there, correlations by the kind of day are not."""
+    lines = [x for x in price_file.read_text().splitlines() if "T05:00,ALT" not in x]
+    path = tmp_path / "holes.csv"
+    path.write_text("\n".join(lines))
+    stages = ("student_t", "garch", "stochastic_vol", "regime_switching", "jump_diffusion", "bootstrap")
+    skipped = [word for stage in stages for word in ("--skip", stage)]
+    said = verb("prices", path, "--gaps", "--json", "--dynamics", "gbm", *skipped)
+    found = json.loads(said)["prices"]
+    assert set(found["calm_volatility"]) == {"BTC"}
+    assert "no day is whole for all assets: no correlations on calm and on wild days" in found["notes"]
+
+
+def test_feeds_are_those_of_venues(verb, root, tmp_path):
+    """A reporting factor of nobody is a mistake, not a factor of one."""
+    text = (root / "tools/calibration_coverage.py").read_text()
+    config, path = tmp_path / "one.yaml", tmp_path / "seen.csv"
+    config.write_text(text.split('CONFIG = """')[1].split('"""')[0])
+    path.write_text("move,liquidations,open_interest\n" + "-0.1,1e7,1e9\n" * 6)
+    with pytest.raises(ConfigError) as error:
+        verb("mix", config, path, "--mix", "all", "--reporting", "oen=0.25")
+    assert "--reporting: " in str(error.value)
+    assert 'has no venue "oen"' in str(error.value)
+
+
 def test_nothing_is_replaced_unasked(verb, price_file, tmp_path):
     part = tmp_path / "part.yaml"
     part.write_text("mine")

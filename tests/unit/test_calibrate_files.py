@@ -115,6 +115,7 @@ def spoilt(row, **cells):
         (wide(stamps(), BTC=walk())[:50], "FILE:50: BTC has 49 bars (at least 200 are needed)"),
         (wide(stamps(), BTC=walk())[:1], "FILE:1: there are no rows"),
         (["a,b", "1,2"], 'FILE:1: column "time" is missing'),
+        (wide(stamps(), open=walk(), Close=walk(), volume=walk()), 'FILE:1: column "asset" is missing'),
         ([*wide(stamps(), BTC=walk()), "2025-02-01,1,2"], "FILE:302: the row has 3 cells (the head has 2)"),
         (wide(stamps(), BTC=walk())[:40] + wide(stamps(), BTC=walk())[43:],
          "FILE:41: 3 bars of BTC missing before this row"),
