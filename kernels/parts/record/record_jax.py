@@ -1,4 +1,4 @@
-"""Recording a path in JAX: the fields of record_numpy.py that isolated positions fill."""
+"""Recording a path in JAX: all fields of record_numpy.py."""
 
 import jax
 import jax.numpy as jnp
