@@ -19,13 +19,13 @@ import numpy as np
 from pydantic import Field
 
 from kernels import engines
-from kernels.outcome import CHANNELS, COMPONENTS, Layout
+from kernels.outcome import CHANNELS, COMPONENTS, FAILED, Layout
 from kernels.scenario import Scenario
 from stress.config import tree
 from stress.config.base import PositiveNumber, Strict, Text
 from stress.config.loader import read_mapping
 from stress.config.validate import modelled
-from stress.errors import ConfigError, quoted, suggest
+from stress.errors import BackendError, ConfigError, quoted, suggest
 from stress.runs import Job, machine_errors
 from stress.tables import add_row, money, percent, plain, rendered, table
 
@@ -159,13 +159,15 @@ def load_register(path: str | os.PathLike[str]) -> Register:
 
 
 def measured(job: Job, scenario: Scenario, threads: int = 0) -> np.ndarray:
-    """Means over the job's paths, in the order of `MEASURES`."""
+    """Means over the job's paths that did not fail, in the order of `MEASURES`."""
     run = job.config.run
     with machine_errors():
         batch = engines.Engine(job.backend, scenario).run_paths(run.seed, 0, run.paths, threads)
-    layout = Layout(scenario.shape)
-    rows = {name: batch.rows[:, where].astype(np.float64) for name, where in layout.slices.items()}
-    loss = rows["loss"].reshape(run.paths, len(COMPONENTS), -1)
+    layout, sound = Layout(scenario.shape), batch.rows[(batch.status & FAILED) == 0]
+    if not len(sound):
+        raise BackendError("every path failed. Look at the run itself: `stress run` says why")
+    rows = {name: sound[:, where].astype(np.float64) for name, where in layout.slices.items()}
+    loss = rows["loss"].reshape(len(sound), len(COMPONENTS), -1)
     found = {
         "liquidated": rows["liquidated"][:, -1],
         "fall": rows["index_fall"][:, 0],

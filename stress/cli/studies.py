@@ -60,13 +60,15 @@ def validate(
     if not found:
         raise ConfigError(f"no events: {EVENTS} is not here. Name event files, or go to where configs/ is")
     loaded = [load_event(file) for file in found]
+    if card:
+        from stress.validation.card import outcomes, renew, with_block
+
+        with_block(card, "outcomes")  # a wrong page is said before the work, not after it
     held = [
         hold(event, paths, fit, settings or (), backend, lambda line: print(line, file=sys.stderr))
         for event in loaded
     ]
     if card:
-        from stress.validation.card import outcomes, renew
-
         renew(card, "outcomes", outcomes(held))
     if as_json:
         return show_json(as_object(held))
@@ -91,9 +93,15 @@ def sensitivity(
     from stress.progress import Bar
     from stress.runs import prepare
 
-    if sobol & (sobol - 1):
-        raise ConfigError(f"--sobol {sobol} is not a power of two. Try {1 << (sobol.bit_length() - 1)}")
+    if sobol == 1 or sobol & (sobol - 1):
+        nearest = max(1 << (sobol.bit_length() - 1), 2)
+        raise ConfigError(f"--sobol {sobol} is not a power of two from 2 on. Try {nearest}")
     entries = study.load_register(register)
+    if card:
+        from stress.validation.card import register as tables
+        from stress.validation.card import renew, with_block
+
+        with_block(card, "assumptions")
     job = prepare(config, overrides(settings, paths, seed, backend))
     alone = study.one_at_a_time(job, entries, threads, lambda words: print(words, file=sys.stderr))
     together = None
@@ -101,9 +109,6 @@ def sensitivity(
         with Bar(job.scenario.shape.n_step * job.config.run.paths) as bar:
             together = study.sobol(job, entries, sobol, threads, bar.update)
     if card:
-        from stress.validation.card import register as tables
-        from stress.validation.card import renew
-
         renew(card, "assumptions", tables(alone, together))
     if as_json:
         return show_json({"one_at_a_time": alone, "sobol": together})

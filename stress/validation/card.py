@@ -92,8 +92,8 @@ def share(index: dict[str, float | None]) -> str:
     return f"{value:.2f}" + ("" if low is None or high is None else f" ({low:.2f} to {high:.2f})")
 
 
-def renew(path: str | os.PathLike[str], block: str, content: str) -> None:
-    """Put `content` between the marks of a block of a page; all at once, or not at all."""
+def with_block(path: str | os.PathLike[str], block: str) -> tuple[str, re.Pattern[str]]:
+    """The text of a page that has a block, and what finds the block; `ConfigError` of any other page."""
     file = Path(path)
     try:
         text = file.read_text("utf-8")
@@ -103,5 +103,12 @@ def renew(path: str | os.PathLike[str], block: str, content: str) -> None:
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise ConfigError(f'{file}: has no block "{begin} ... {end}", or more than one of them')
+    return text, pattern
+
+
+def renew(path: str | os.PathLike[str], block: str, content: str) -> None:
+    """Put `content` between the marks of a block of a page; all at once, or not at all."""
+    text, pattern = with_block(path, block)
+    begin, end = f"<!-- {block}: begin -->", f"<!-- {block}: end -->"
     new = pattern.sub(lambda _: f"{begin}\n\n{content}\n\n{end}", text)
-    publish(file, new.encode())
+    publish(Path(path), new.encode())

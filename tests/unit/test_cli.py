@@ -329,3 +329,24 @@ def test_numbers_and_intervals():
     assert ends({"value": 3.2e9, "lower": 3.1e9, "upper": None}) == "3.10B–∞"
     assert ends({"value": 0.0, "lower": 0.0, "upper": 0.0}) == ""
     assert ends({"value": 0.5, "lower": 0.4, "upper": 0.6}, percent) == "40.0–60.0%"
+
+
+def test_studies_end_with_the_code_of_their_problem(config, root, tmp_path):
+    quiet = root / "configs/events/quiet-day.yaml"
+    page = tmp_path / "page.md"
+    page.write_text("nothing to renew\n")
+    wrong = [
+        (2, "does not exist", ("validate", tmp_path / "none.yaml")),
+        (2, "unknown key", ("validate", root / "configs/oct-2025.yaml")),
+        (2, "has no block", ("validate", quiet, "--card", page)),
+        (3, "keeps no traces", ("validate", quiet, "--backend", "bogus")),
+        (2, "not a power of two", ("sensitivity", config, "--sobol", 3)),
+        (2, "Try 2", ("sensitivity", config, "--sobol", 1)),
+        (2, "does not exist", ("sensitivity", config, "--register", tmp_path / "none.yaml")),
+    ]
+    for code, words, arguments in wrong:
+        done = stress(*arguments, cwd=root)
+        assert done.returncode == code, done.stderr
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+    assert page.read_text() == "nothing to renew\n"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stress import sensitivity as study
-from stress.errors import ConfigError
+from stress.errors import BackendError, ConfigError
 from stress.runs import prepare
 from tests.scenarios import require
 
@@ -103,3 +103,25 @@ def test_the_shipped_register(root):
     assert len(entries) >= 10
     assert {entry.kind for entry in entries} == {"observed", "estimated", "assumed"}
     assert np.unique([entry.input for entry in entries]).size == len(entries)
+
+
+def test_failed_paths_do_not_count(job, monkeypatch):
+    whole = study.measured(job, job.scenario)
+    run_paths = study.engines.Engine.run_paths
+
+    def failing(failed):
+        def run(self, *args):
+            batch = run_paths(self, *args)
+            batch.rows[failed] = np.nan
+            batch.status[failed] |= study.FAILED
+            return batch
+
+        return run
+
+    monkeypatch.setattr(study.engines.Engine, "run_paths", failing(slice(0, 3)))
+    found = study.measured(job, job.scenario)
+    assert np.isfinite(found).all()
+    assert found[0] != whole[0]
+    monkeypatch.setattr(study.engines.Engine, "run_paths", failing(slice(None)))
+    with pytest.raises(BackendError, match="every path failed"):
+        study.measured(job, job.scenario)
