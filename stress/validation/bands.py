@@ -83,7 +83,8 @@ class Held:
     bands: tuple[Band, ...]
     n_path: int
     n_alike: int
-    """Paths that bands are made of: those on which the fitted row is as observed; all without such a row."""
+    """Paths that bands are made of: those on which the fitted row is as observed, or the closest ones; all
+    without such a row."""
 
 
 def overrides(event: Event, news: float | None) -> list[str]:
@@ -134,7 +135,7 @@ def fitted_news(event: Event, settings: Sequence[str] = (), backend: str = "auto
     """The size of the news at which the median of the fitted row is the middle of what was observed.
 
     By bisection between the ends of the event's range: a larger fall of the news makes a larger fall. Where
-    no size reaches it, the end that comes closest.
+    no size reaches it, the end that comes closest; where it is leapt over, the size at which it is.
     """
     assert event.news is not None
     row = next(row for row in event.rows if row.fitted)

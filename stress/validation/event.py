@@ -183,6 +183,11 @@ def check_row(row: Row, config: RunConfig, path: tuple, origin: Origin) -> Itera
         if (getattr(row, key) or 0) > config.run.horizon:
             why = f"the run ends after {units.DURATION.format(config.run.horizon)}"
             yield origin.problem((*path, key), "lies behind the end of the run", why)
+    for key in ("at", "until", "since", "over"):
+        value = getattr(row, key)
+        if value is not None and value < config.run.step and (key, value) != ("since", 0):
+            why = f"a step of the run takes {units.DURATION.format(config.run.step)}"
+            yield origin.problem((*path, key), "is shorter than a step", why)
     try:
         low, high = row.interval
     except UnitError as error:

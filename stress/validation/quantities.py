@@ -49,8 +49,9 @@ class Traced:
         return [names.index(row.venue)] if row.venue else list(range(len(names)))
 
     def step(self, seconds: float) -> int:
-        """The last step that has ended by then."""
-        return min(round(seconds / self.scenario.shape.dt_seconds), self.scenario.shape.n_step) - 1
+        """The last step that has ended by then; the first one's number is 0."""
+        ended = int(seconds / self.scenario.shape.dt_seconds + 1e-9)
+        return min(ended, self.scenario.shape.n_step) - 1
 
     def forced(self, row: Row) -> np.ndarray:
         """Forced notional so far, in dollars at the fill [path, step, asset, side, venue]."""

@@ -83,7 +83,9 @@ def verdict(band: Band) -> str:
 def event_table(held: Held) -> str:
     """One event: what was predicted beside what was seen."""
     news = "" if held.news is None else f"; news {percent(held.news)}, fitted"
-    alike = "" if held.n_alike == held.n_path else f", of which {held.n_alike:,} meet the fitted row"
+    alike = ""
+    if held.n_alike != held.n_path:
+        alike = f", bands of the {held.n_alike:,} that meet the fitted row or come closest"
     title = f"{held.event.title}, from {held.event.begins} UTC; {held.n_path:,} paths{alike}{news}"
     made = table(title, "", "predicted", "5–95%", "observed", "")
     for band in held.bands:

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from stress.errors import ConfigError
-from stress.validation.bands import Band, as_object, bands, fitted_news, hold, overrides, quantities
+from stress.validation.bands import (
+    LEAST_ALIKE,
+    Band,
+    Held,
+    alike,
+    as_object,
+    bands,
+    fitted_news,
+    hold,
+    overrides,
+    quantities,
+)
+from stress.validation.card import outcomes, renew
 from stress.validation.event import Row, load_event
 from stress.validation.quantities import QUANTITIES, Traced
 from stress.validation.table import as_json, counted, write
@@ -172,7 +184,8 @@ def test_an_event_is_held(event_file):
     assert 0 < fall.low <= fall.median <= fall.high < 1
     assert reported.inside
     assert reported.median > 0
-    assert not start.inside or np.isfinite(start.median)
+    assert np.isnan(start.median)
+    assert not start.inside
     again = hold(event, 20, settings=["run.horizon=25m"])
     assert [b.median for b in again.bands[:2]] == [b.median for b in held.bands[:2]]
     found = json.loads(json.dumps(as_json([held]), allow_nan=False))
@@ -229,6 +242,11 @@ WRONG = {
     "[$1M, $90B]": ("[1M, $90B]", 'rows[1].observed: "1M" is not an amount', ""),
     ", fitted: true": ("", "rows: need one fitted row", ""),
     "observed: [$1M": ("at: 5m, observed: [$1M", "rows[1].at: says nothing for reported", ""),
+    "{quantity: reported, observed: [$1M, $90B]": (
+        "{quantity: concentration, until: 0s, observed: [1%, 2%]",
+        "rows[1].until: is shorter than a step",
+        "takes 1m",
+    ),
     "title: A fall by hand\n": ("", "title: is missing", ""),
     "config: small.yaml": ("config: large.yaml", "does not exist", ""),
 }
@@ -251,3 +269,43 @@ def test_shipped_events_load(root):
         event = load_event(name)
         assert event.name == name.stem
         assert all(row.interval[0] <= row.interval[1] for row in event.rows)
+
+
+def test_bands_are_of_paths_on_which_the_fitted_row_is_as_observed(event_file):
+    event = load_event(event_file())  # the fall of Bitcoin is fitted, 6% to 8%
+    many = np.concatenate([np.full(40, 0.07), [0.0599, 0.0801, np.nan]])
+    assert alike(event, np.array([many, many])).tolist() == [True] * 40 + [False] * 3
+    few = np.concatenate([np.linspace(0.09, 0.19, 50), [0.07, np.nan]])
+    found = alike(event, np.array([few, few]))
+    assert found.sum() == LEAST_ALIKE
+    assert found[50]
+    assert not found[51]
+    assert found[:29].all()
+    nothing_fitted = event.model_copy(update={"rows": event.rows[1:]})
+    assert alike(nothing_fitted, few[None]).all()
+
+
+def test_times_between_steps_belong_to_the_step_before():
+    paths = traced()
+    assert [paths.step(t) for t in (60, 90, 119, 120, 240, 999)] == [0, 0, 0, 1, 3, 3]
+
+
+def test_a_card_is_renewed_between_its_marks(event_file, tmp_path):
+    event = load_event(event_file())
+    held = Held(event, -0.05, tuple(bands(event, np.full((2, 50), 0.07))), 50, 50)
+    page = tmp_path / "card.md"
+    page.write_text("before\n<!-- outcomes: begin -->\nold\n<!-- outcomes: end -->\nafter\n")
+    renew(page, "outcomes", outcomes([held]))
+    text = page.read_text()
+    assert text.startswith("before\n<!-- outcomes: begin -->\n")
+    assert text.endswith("<!-- outcomes: end -->\nafter\n")
+    assert "old" not in text
+    assert "news of -5.00% fitted" in text
+    assert "| fall BTC on alpha | 7.00% | 7.00% | 6.00–8.00% | fitted | nobody |" in text
+    once = text
+    renew(page, "outcomes", outcomes([held]))
+    assert page.read_text() == once
+    with pytest.raises(ConfigError, match="has no block"):
+        renew(page, "assumptions", "")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        renew(tmp_path / "none.md", "outcomes", "")
