@@ -191,6 +191,11 @@ class Engine:
         return Batch(np.concatenate(rows), np.concatenate(bits), counters)
 
 
+_last: list[Engine] = []
+
+
 def prepared(scenario: Scenario) -> Engine:
-    """The engine for a scenario; see `kernels.engines.Engine`."""
-    return Engine(scenario)
+    """The engine for a scenario; the last one is kept, as every shard of a run would compile it again."""
+    if not (_last and _last[0].scenario is scenario):
+        _last[:] = [Engine(scenario)]
+    return _last[0]

@@ -160,6 +160,15 @@ def test_what_it_does_not_have_is_named(monkeypatch):
         engine_jax.Engine(compiled("sizes that are drawn"))
 
 
+def test_shards_share_what_is_compiled():
+    from kernels import engine_jax
+
+    one, other = quiet(), quiet()
+    engine = engine_jax.prepared(one)
+    assert engine_jax.prepared(one) is engine
+    assert engine_jax.prepared(other) is not engine
+
+
 def test_nothing_outside_changes():
     """Double precision is asked for where it is needed, and nowhere else."""
     import jax.numpy as jnp
