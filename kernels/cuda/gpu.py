@@ -86,12 +86,13 @@ def cuda_version(number: int) -> str:
 
 
 class Gpu:
-    """A GPU; the thread that makes this has it as its own from then on. Where its memory does not suffice,
-    `MemoryError` is raised."""
+    """A GPU, the first one that the kernel runs on by default; the thread that makes this has it as its own
+    from then on. Where its memory does not suffice, `MemoryError` is raised."""
 
-    def __init__(self, number: int = 0):
+    def __init__(self, number: int | None = None):
         self.cupy = cupy = import_module("cupy")
         with self.errors():
+            number = next(iter(usable()), 0) if number is None else number
             cupy.cuda.runtime.setDevice(number)
         self.architecture = f"sm_{name_and_capability(cupy, number)[1]}"
         self.multiprocessors = cupy.cuda.runtime.getDeviceProperties(number)["multiProcessorCount"]

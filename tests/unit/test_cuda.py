@@ -260,6 +260,17 @@ def test_gpus_that_are_too_old_are_passed_by(monkeypatch):
     assert gpu.describe().startswith("2 GPUs, the first Card, compute capability 9.0")
 
 
+def test_an_old_gpu_in_front_is_not_taken(monkeypatch):
+    fake = cupy(count=2, majors=[6, 9])
+    fake.cuda.driver = SimpleNamespace(CUDADriverError=DriverError)
+    plain, taken = fake.cuda.runtime.getDeviceProperties, []
+    fake.cuda.runtime.getDeviceProperties = lambda number: plain(number) | {"multiProcessorCount": 132}
+    fake.cuda.runtime.setDevice = taken.append
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    assert gpu.Gpu().architecture == "sm_90"
+    assert taken == [1]
+
+
 def test_every_gpu_gets_a_worker(monkeypatch):
     """A card alone is used by the thread that asks; several have a thread each, and the card as its own."""
     made = []
