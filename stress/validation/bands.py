@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kernels import engines
+from kernels.outcome import FAILED
 from stress import units
-from stress.errors import BackendError
+from stress.errors import BackendError, PathError
 from stress.runs import machine_errors, prepare
 from stress.validation.event import Event, Row
 from stress.validation.quantities import QUANTITIES, Traced
@@ -26,6 +27,13 @@ WIDEST = 0.15
 
 STEPS = 3.0
 """The same for plain numbers."""
+
+KINDS = {
+    "tuned": "of events in whose sight structural parameters were chosen",
+    "predicted": "of events that nothing but the size of the news was fitted to",
+    "unmatched": "of events whose fitted row no size of the news meets",
+}
+"""What a row that counts may be, and how to say so."""
 
 BLOCK_CELLS = 16_000_000
 """Cells of traces that are held at a time."""
@@ -47,6 +55,8 @@ class Band:
     median: float
     high: float
     tuned: bool
+    met: bool = True
+    """Whether the event's fitted row came out as observed on the paths that bands are made of."""
 
     @property
     def inside(self) -> bool:
@@ -69,8 +79,10 @@ class Band:
 
     @property
     def kind(self) -> str:
-        """fitted: the news was chosen to meet it; tuned: structural parameters were, with it in sight."""
-        return "fitted" if self.row.fitted else "tuned" if self.tuned else "predicted"
+        """One of `KINDS`; or fitted: the news was chosen to meet it."""
+        if self.row.fitted:
+            return "fitted"
+        return "tuned" if self.tuned else "predicted" if self.met else "unmatched"
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,9 @@ def traces(scenario, seed: int, n_path: int, backend: str = "auto") -> Iterator[
     with machine_errors():
         engine = engines.Engine(name, scenario)
         for first in range(0, n_path, block):
-            _, trace = engine.trace_paths(seed, first, min(block, n_path - first))
+            batch, trace = engine.trace_paths(seed, first, min(block, n_path - first))
+            if failed := int(((batch.status & FAILED) != 0).sum()):
+                raise PathError(f"{failed} of {len(batch.status)} paths failed: their money does not add up")
             yield trace
 
 
@@ -201,10 +215,13 @@ def alike(event: Event, values: np.ndarray) -> np.ndarray:
 
 def bands(event: Event, values: np.ndarray) -> Iterator[Band]:
     """A band for every row; values [row, path]. A row that half of all paths have no number for has none."""
+    found = []
     for row, value in zip(event.rows, values, strict=True):
         known = value[np.isfinite(value)]
         ends = np.percentile(known, BAND) if len(known) > len(value) / 2 else np.full(3, np.nan)
-        yield Band(event.name, row, *map(float, ends), tuned=event.tuned)
+        found.append(Band(event.name, row, *map(float, ends), tuned=event.tuned))
+    met = all(band.inside for band in found if band.row.fitted)
+    yield from (replace(band, met=met) for band in found)
 
 
 def as_object(band: Band) -> dict[str, Any]:

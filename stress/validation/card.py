@@ -11,7 +11,7 @@ from typing import Any
 from stress.errors import ConfigError
 from stress.store import publish
 from stress.tables import money, percent
-from stress.validation.bands import Held
+from stress.validation.bands import KINDS, Held
 from stress.validation.quantities import QUANTITIES
 from stress.validation.table import as_json, number, sentence, span, verdict
 
@@ -26,10 +26,7 @@ def outcomes(held: Sequence[Held]) -> str:
     """Every row of every event, hit or miss."""
     found = as_json(held)
     parts = [sentence(found, "of all events")]
-    for kind, words in (
-        ("tuned", "of events in whose sight structural parameters were chosen"),
-        ("predicted", "of events that nothing but the size of the news was fitted to"),
-    ):
+    for kind, words in KINDS.items():
         if found["by_kind"][kind]["n_row"]:
             parts.append(sentence(found["by_kind"][kind], words))
     text = [" ".join(parts)]

@@ -181,7 +181,7 @@ def open_interest_fall(paths: Traced, row: Row) -> np.ndarray:
 
 
 def fund_draw(paths: Traced, row: Row) -> np.ndarray:
-    """What insurance funds have less at the end than at the start; by market where a venue splits it."""
+    """What funds have less when the last step begins than at the start; by market where a venue splits it."""
     worth = paths.trace["fund"][..., paths.venues(row)]
     # A common fund stands with the first asset, whichever assets are asked for.
     alone = paths.trace["fund"][:, 0, 1:][..., paths.venues(row)].sum() == 0

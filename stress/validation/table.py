@@ -9,7 +9,7 @@ from typing import Any
 from stress import units
 from stress.tables import add_row, digits, ends, money, percent, rendered, table
 from stress.units import Unit
-from stress.validation.bands import Band, Held, as_object
+from stress.validation.bands import KINDS, Band, Held, as_object
 from stress.validation.quantities import QUANTITIES
 
 
@@ -26,7 +26,7 @@ def counted(bands: Sequence[Band]) -> dict[str, int]:
 def as_json(held: Sequence[Held]) -> dict[str, Any]:
     """All rows of all events, and how many hit, for JSON."""
     bands = [band for event in held for band in event.bands]
-    by_kind = {kind: counted([b for b in bands if b.kind == kind]) for kind in ("tuned", "predicted")}
+    by_kind = {kind: counted([b for b in bands if b.kind == kind]) for kind in KINDS}
     return {
         "events": [
             {
@@ -104,10 +104,7 @@ def write(held: Sequence[Held]) -> str:
     """Every row of every event, and how many hit."""
     bands = [band for event in held for band in event.bands]
     lines = [event_table(h) for h in held]
-    for kind, words in (
-        ("tuned", "of events that structural parameters were chosen on"),
-        ("predicted", "of events that nothing but the size of the news was fitted to"),
-    ):
+    for kind, words in KINDS.items():
         found = counted([band for band in bands if band.kind == kind])
         if found["n_row"]:
             lines.append(sentence(found, words))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from stress.errors import ConfigError
+from stress.errors import ConfigError, PathError
 from stress.validation.bands import (
     LEAST_ALIKE,
     Band,
@@ -171,6 +171,30 @@ def test_fitted_rows_do_not_count():
     ]
     assert counted(rows) == {"n_row": 2, "inside": 1, "inside_and_sharp": 1}
     assert [b.kind for b in rows] == ["predicted", "fitted", "predicted"]
+
+
+def test_rows_of_an_event_whose_fit_is_missed_are_counted_apart(event_file):
+    event = load_event(event_file())
+    met, missed = (list(bands(event, np.array([[x, x, x], [2e6] * 3]))) for x in (0.07, 0.2))
+    assert [b.kind for b in met] == ["fitted", "predicted"]
+    assert [b.kind for b in missed] == ["fitted", "unmatched"]
+
+
+def test_paths_that_failed_stop_it(event_file, monkeypatch):
+    require("cpu")
+    from kernels import engines
+    from kernels.outcome import IDENTITY_BROKEN
+
+    genuine = engines.Engine.trace_paths
+
+    def broken(self, *arguments):
+        batch, trace = genuine(self, *arguments)
+        batch.status[0] |= IDENTITY_BROKEN
+        return batch, trace
+
+    monkeypatch.setattr(engines.Engine, "trace_paths", broken)
+    with pytest.raises(PathError, match="1 of 20 paths failed"):
+        hold(load_event(event_file()), 20, settings=["run.horizon=25m"])
 
 
 def test_an_event_is_held(event_file):
