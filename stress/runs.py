@@ -156,6 +156,12 @@ def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
     """
     from stress.io import open_group
 
+    file = cube_file(path)
+    return open_group(RunFolder(file.parent).read(file), group)
+
+
+def cube_file(path: str | os.PathLike[str]) -> Path:
+    """The cube.h5 that a folder of a run, or the file itself, stands for; `StoreError` if there is none."""
     path = Path(path)
     file = path / "cube.h5" if path.is_dir() else path
     if not file.is_file() and not RunFolder(path).exists:
@@ -164,7 +170,7 @@ def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
         raise StoreError(
             f"there is no cube.h5 in {path} (no run was finished there). Try `stress resume {path}`."
         )
-    return open_group(RunFolder(file.parent).read(file), group)
+    return file
 
 
 def prepare(config: str | os.PathLike[str] | RunConfig, overrides: Sequence[str] = ()) -> Job:

@@ -26,8 +26,9 @@ from stress.config.base import PositiveNumber, Strict, Text
 from stress.config.loader import read_mapping
 from stress.config.validate import modelled
 from stress.errors import BackendError, ConfigError, quoted, suggest
+from stress.numbers import money, percent, plain
 from stress.runs import Job, machine_errors
-from stress.tables import add_row, money, percent, plain, rendered, table
+from stress.terminal.tables import add_row, rendered, table
 
 Scale = Callable[[Scenario, float], Scenario]
 

@@ -89,7 +89,7 @@ def finish(part: str, found: dict[str, Any], out: Path | None, as_json: bool) ->
 @contextmanager
 def working() -> Iterator[Callable[[str], None]]:
     """Says what is being done; the first signal to stop ends the work there, with nothing written."""
-    from stress.progress import Stages, stop_on_signals
+    from stress.terminal.progress import Stages, stop_on_signals
 
     with stop_on_signals() as stop, Stages() as stages:
 

@@ -8,8 +8,8 @@ from typing import Any
 
 def at_rest(job) -> dict[str, Any]:
     """What a small common shock does before anything else happens."""
+    from stress.numbers import plain
     from stress.static_response import static_response
-    from stress.tables import plain
 
     found = static_response(job.scenario)
     return {

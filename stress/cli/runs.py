@@ -54,9 +54,9 @@ def resume(
 
 def work(begin, job, as_json: bool, folder: Path) -> None:
     """Run with a header, progress and clean ends; then print the results."""
-    from stress.progress import Bar, stop_on_signals
     from stress.runs import complete
     from stress.store import RunFolder
+    from stress.terminal.progress import Bar, stop_on_signals
 
     rest = at_rest(job)
     if not as_json:
@@ -84,8 +84,9 @@ def report(
     path: Path, as_json: bool, seconds: float | None = None, rest: dict[str, Any] | None = None
 ) -> None:
     """Print what a run found, and where it is."""
-    from stress.report import status_line, summary, write
     from stress.runs import open_run
+    from stress.summary import summary
+    from stress.terminal.results import status_line, write
 
     found = summary(open_run(path))
     if as_json:

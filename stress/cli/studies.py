@@ -90,8 +90,8 @@ def sensitivity(
     """Say which assumptions the results rest on: moved one at a time, and all together."""
     from stress import sensitivity as study
     from stress.errors import ConfigError
-    from stress.progress import Bar
     from stress.runs import prepare
+    from stress.terminal.progress import Bar
 
     if sobol == 1 or sobol & (sobol - 1):
         nearest = max(1 << (sobol.bit_length() - 1), 2)

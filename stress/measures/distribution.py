@@ -59,27 +59,43 @@ NOTHING = Distribution(0, _NONE, _NONE, _NONE, _NONE, _NONE, 0, 0, 1.0)
 
 
 def distribution(tally: Tally, cell: int, n: int | None = None) -> Distribution:
-    """The distribution of a cell over all paths that did not fail, or over n of them.
+    """The distribution of a cell over all paths that did not fail, or over n of them; see `filled`."""
+    places = np.nonzero(tally.counts[cell])[0]
+    (total,), (squares,) = (words_to_int(words[[cell]]) for words in (tally.sums, tally.squares))
+    return filled(
+        int(tally.layout.exponent[cell]),
+        places,
+        tally.counts[cell, places],
+        tally.remainders[cell, places],
+        total,
+        squares,
+        n,
+    )
 
+
+def filled(
+    exponent: int, places, count, remainder, integer_sum: int, squares: int, n: int | None = None
+) -> Distribution:
+    """The distribution of a cell with given filled bins.
+
+    places, count, remainder: numbers of the bins, rising, their paths and remainders [bin]
+    integer_sum, squares    : sum of the values and of their squares, in the cell's units
     n: paths to count, where others are known to be zero and not of interest: only zeros are left out
     """
-    exponent = int(tally.layout.exponent[cell])
     lower, upper, offset, unit = bin_edges(exponent)
-    counts = tally.counts[cell]
-    places = np.nonzero(counts)[0]
-    count = counts[places]
     if n is not None:
-        zeros = n - int(count[places != histogram.ZERO].sum())
         inside = places != histogram.ZERO
-        places, count = places[inside], count[inside]
+        places, count, remainder = places[inside], count[inside], remainder[inside]
+        zeros = n - int(count.sum())
         if zeros > 0:
-            places, count = np.append(histogram.ZERO, places), np.append(zeros, count)
-    total = count * offset[places] + tally.remainders[cell, places] * unit[places]
-    (integer_sum,), (squares,) = words_to_int(tally.sums[[cell]]), words_to_int(tally.squares[[cell]])
+            places, count, remainder = (
+                np.append(first, rest)
+                for first, rest in ((histogram.ZERO, places), (zeros, count), (0, remainder))
+            )
     return Distribution(
         int(count.sum()),
         count,
-        total,
+        count * offset[places] + remainder * unit[places],
         lower[places],
         upper[places],
         np.cumsum(count) - count,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from stress.errors import ConfigError
+from stress.numbers import money, percent
 from stress.store import publish
-from stress.tables import money, percent
 from stress.validation.bands import KINDS, Held
 from stress.validation.quantities import QUANTITIES
 from stress.validation.table import as_json, number, sentence, span, verdict

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from stress import units
-from stress.tables import add_row, digits, ends, money, percent, rendered, table
+from stress.numbers import digits, ends, money, percent
+from stress.terminal.tables import add_row, rendered, table
 from stress.units import Unit
 from stress.validation.bands import KINDS, Band, Held, as_object
 from stress.validation.quantities import QUANTITIES

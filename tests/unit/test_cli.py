@@ -13,10 +13,10 @@ from kernels.outcome import Layout
 from stress import cli
 from stress.cli import rest
 from stress.errors import StoreError
+from stress.numbers import digits, ends, money, percent, times
 from stress.provenance import package_version
 from stress.runs import open_run, prepare
 from stress.store import RunFolder
-from stress.tables import digits, ends, money, percent, times
 from stress.verify import verify
 from tests.disks import mounted
 from tests.scenarios import require

@@ -8,7 +8,8 @@ import pytest
 import stress
 from kernels.outcome import FAILED, STATUS
 from stress.errors import ConfigError
-from stress.report import summary, write
+from stress.summary import summary
+from stress.terminal.results import write
 from tests.scenarios import require
 
 CONFIGS = Path(__file__).parents[2] / "configs"

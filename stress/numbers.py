@@ -1,16 +1,10 @@
-"""Numbers and tables as a terminal shows them."""
+"""Numbers as people read them: dollars, shares and factors with their intervals, as text."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from rich import box
-from rich.console import Console, RenderableType
-from rich.table import Table
-
-from stress.cube import ALL
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -56,20 +50,6 @@ def digits(value: float, n_digit: int = 3) -> str:
     return f"{value:.{max(0, n_digit - 1 - max(0, exponent))}f}"
 
 
-WIDTH = 132
-"""Columns where nobody looks on."""
-
-
-def rendered(what: RenderableType) -> str:
-    """Tables as text: as wide as they need, in colour only for a terminal."""
-    screen = Console(highlight=False)
-    if not screen.is_terminal:
-        screen = Console(highlight=False, width=WIDTH)
-    with screen.capture() as captured:
-        screen.print(what)
-    return "\n".join(line.rstrip() for line in captured.get().rstrip().splitlines())
-
-
 Show = Callable[[float | None, int], str]
 
 
@@ -84,28 +64,3 @@ def ends(number: dict[str, float | None], show: Show = money) -> str:
         lower, upper = (show(number[end], 4) for end in ("lower", "upper"))
     same = next((unit for unit in (*UNITS, "%", "x") if lower.endswith(unit) and upper.endswith(unit)), "")
     return f"{lower.removesuffix(same).lstrip('$')}–{upper.lstrip('$')}"
-
-
-def table(title: str, *columns: str) -> Table:
-    """A plain table: names on the left, numbers on the right."""
-    made = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_edge=False,
-    )
-    made.add_column(columns[0], no_wrap=True)
-    for column in columns[1:]:
-        interval_column = column.startswith("interval")
-        made.add_column("" if interval_column else column, justify="left" if interval_column else "right",
-                        style="dim" if interval_column else "", no_wrap=True)  # fmt: skip
-    return made
-
-
-def add_row(made: Table, name: str, *cells: str) -> None:
-    """A row; the one of totals comes last, set apart."""
-    if name == ALL:
-        made.add_section()
-    made.add_row(name, *cells, style="bold" if name == ALL else "")

@@ -1,115 +1,19 @@
-"""What a run found, for a reader: numbers for JSON, tables for a terminal."""
+"""What a run found, as tables."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from stress import report_special
 from stress.cube import ALL
-from stress.tables import add_row, ends, interval, money, percent, plain, rendered, table, times
-
-if TYPE_CHECKING:
-    import xarray as xr
-
-LEVEL = 0.99
-"""Level of the printed tail measures, where the run has it."""
-
-
-def summary(cube: xr.Dataset) -> dict[str, Any]:
-    """The main numbers of a run, each as {value, lower, upper}; NaN and infinities become null."""
-    at = tail_level(cube)
-    one = cube.isel(scenario=0)
-    tail = one.sel(level=at)
-    venues = one.venue.values.tolist()
-    return {
-        "name": str(one.scenario.item()),
-        **{key: cube.attrs.get(key) for key in ("seed", "backend", "config_sha256")},
-        "confidence": float(cube.attrs.get("confidence", 0.95)),
-        "conditional_on": cube.attrs.get("conditional_on") or None,
-        "warnings": [warning] if (warning := cube["loss_es"].attrs.get("warning")) else [],
-        "level": at,
-        "n_path": int(one.n_path),
-        "status": dict(zip(one.path_status.values.tolist(), one.status_count.values.tolist(), strict=True)),
-        "loss": {
-            venue: {
-                tier: _loss_numbers(one, tail, venue=venue, tier=tier, component="total")
-                for tier in one.tier.values.tolist()
-            }
-            for venue in venues
-        },
-        "components": {
-            venue: {
-                component: _loss_numbers(one, tail, venue=venue, tier=ALL, component=component)
-                for component in one.component.values.tolist()
-            }
-            for venue in venues
-        },
-        "venues": {venue: _venue_numbers(one, tail, venue) for venue in venues},
-        "assets": {
-            asset: _asset_numbers(one, tail, asset) for asset in one.asset.values.tolist() if asset != ALL
-        },
-        "cover": {
-            venue: _cover_numbers(one, tail, venue)
-            for venue in venues
-            if math.isfinite(one.cover_listed_mean.sel(venue=venue, defaults=1))
-        },
-        **report_special.summary(one, tail),
-        "critical_shock": plain(float(one.critical_shock)),
-    }
-
-
-def _loss_numbers(one: xr.Dataset, tail: xr.Dataset, **at: str) -> dict[str, Any]:
-    return {
-        "mean": interval(one, "loss_mean", **at),
-        "var": interval(tail, "loss_var", **at),
-        "es": interval(tail, "loss_es", **at),
-    }
-
-
-def _venue_numbers(one: xr.Dataset, tail: xr.Dataset, venue: str) -> dict[str, Any]:
-    whole = {"venue": venue, "asset": ALL}
-    return {
-        "open_interest": plain(float(one.open_interest.sel(whole))),
-        "liquidated_median": interval(one, "liquidated_median", side="both", **whole),
-        "liquidated_var": interval(tail, "liquidated_var", side="both", **whole),
-        "liquidated_share_median": interval(one, "liquidated_share_median", **whole),
-        "long_share": interval(one, "long_share", **whole),
-        "exhaustion_probability": interval(one, "exhaustion_probability", venue=venue),
-        "adl_notional_var": interval(tail, "adl_notional_var", venue=venue, tier=ALL),
-        "backlog_var": interval(tail, "backlog_var", venue=venue),
-    }
-
-
-def _cover_numbers(one: xr.Dataset, tail: xr.Dataset, venue: str) -> dict[str, Any]:
-    """Of the default of the largest listed account, 1, and of the two largest, 2."""
-    numbers: dict[str, Any] = {"prefunded": plain(float(one.prefunded.sel(venue=venue)))}
-    for defaults in one.defaults.values.tolist():
-        at = {"venue": venue, "defaults": defaults}
-        numbers[str(defaults)] = {
-            "mean": interval(one, "cover_listed_mean", **at),
-            "var": interval(tail, "cover_listed_var", **at),
-            "shortfall_es": interval(tail, "cover_shortfall_es", **at),
-            "shortfall_probability": interval(one, "cover_shortfall_probability", **at),
-        }
-    return numbers
-
-
-def _asset_numbers(one: xr.Dataset, tail: xr.Dataset, asset: str) -> dict[str, Any]:
-    names = ("exogenous_fall_median", "index_fall_median", "amplification_ratio", "branching_ratio_median")
-    numbers = {name: interval(one, name, asset=asset) for name in names}
-    return numbers | {"index_fall_var": interval(tail, "index_fall_var", asset=asset)}
-
-
-def tail_level(cube: xr.Dataset) -> float:
-    """The level to print: 99%, or the nearest that the run has."""
-    return min(cube.level.values.tolist(), key=lambda level: abs(level - LEVEL))
+from stress.numbers import ends, money, percent, times
+from stress.terminal import special
+from stress.terminal.tables import add_row, rendered, table
 
 
 def tables(found: dict[str, Any]) -> RenderableType:
@@ -139,7 +43,7 @@ def _tables(found: dict[str, Any]) -> Iterator[RenderableType]:
         yield cover_table(found, f"Default of the largest listed accounts, 1 or 2, {note}", level)
     yield venue_table(found, f"Forced selling and insurance funds, {note}", level)
     yield asset_table(found, f"Largest falls of prices, {note}", level)
-    yield from report_special.tables(found, level, note)
+    yield from special.tables(found, level, note)
     for warning in found["warnings"]:
         yield Text(f"Note: {warning}.", style="yellow")
 

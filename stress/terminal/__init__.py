@@ -1,0 +1,1 @@
+"""What a terminal shows: tables, and that something is alive."""
