@@ -23,7 +23,8 @@ from stress.measures import UNDEFINED, Estimate, amplification, moments, probabi
 from stress.measures.distribution import NOTHING, Distribution, distribution
 from stress.measures.expected_shortfall import FEW, expected_shortfall, n_beyond
 from stress.measures.quantile import quantile
-from stress.tally import N_WORST, Tally
+from stress.tally import Tally
+from stress.worst import N_WORST
 
 ALL = "all"
 THRESHOLDS = tuple(m * 10.0**e for e in range(6, 12) for m in (1, 2, 5))

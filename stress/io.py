@@ -18,12 +18,12 @@ import xarray as xr
 from kernels.outcome import FIELDS
 from kernels.parts import histogram
 from kernels.scenario import ScenarioShape
-from stress.cube import describe_group
+from stress.cube import ALL, describe_group
 from stress.errors import StoreError
 from stress.tally import REST, Tally
 
 FORMAT = "liquidation-stress"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SMALL = 64
 """Arrays with fewer elements are not compressed."""
 
@@ -101,8 +101,8 @@ def open_group(source: str | os.PathLike[str] | bytes, group: str = "/") -> xr.D
     stream = io.BytesIO(source) if isinstance(source, bytes) else shown
     try:
         with h5py.File(stream, "r") as file:
-            check_format(file.attrs)
-            return _read_group(file[group])
+            version = check_format(file.attrs)
+            return as_today(group, _read_group(file[group]), version)
     except (OSError, KeyError, ValueError) as error:
         raise StoreError(f"{shown} cannot be read ({error})") from error
 
@@ -127,8 +127,16 @@ def _read_group(group: Any) -> xr.Dataset:
     return xr.Dataset(variables, attrs=dict(group.attrs))
 
 
-def check_format(attributes: Mapping[str, Any]) -> None:
-    """`StoreError` for a file that is not ours, or newer than this program."""
+def as_today(group: str, dataset: xr.Dataset, version: int) -> xr.Dataset:
+    """A group of an older format with the dims of today's; its attribute `lacks` says what is not there."""
+    if group.strip("/") == "worst" and version < 2:
+        lacks = f"worst paths by leverage tier (the file has format version {version}; run it anew)"
+        return dataset.expand_dims({"tier": [ALL]}, axis=1).assign_attrs(lacks=lacks)
+    return dataset
+
+
+def check_format(attributes: Mapping[str, Any]) -> int:
+    """The format version; `StoreError` for a file that is not ours, or newer than this program."""
     if attributes.get("format") != FORMAT:
         raise StoreError("this is no result of liquidation-stress (its attribute `format` says otherwise)")
     version = int(attributes["format_version"])
@@ -137,6 +145,7 @@ def check_format(attributes: Mapping[str, Any]) -> None:
             f"the file has format version {version} (this program reads up to {FORMAT_VERSION}). "
             "Try a newer release."
         )
+    return version
 
 
 def tally_groups(tally: Tally, labels: Mapping[str, Any]) -> dict[str, xr.Dataset]:
@@ -173,8 +182,11 @@ def tally_groups(tally: Tally, labels: Mapping[str, Any]) -> dict[str, xr.Datase
         coords={key: labels[key] for key in ("path_status", "counter")},
     )
     worst = xr.Dataset(
-        {"loss": (("venue", "rank"), tally.worst_loss), "path": (("venue", "rank"), tally.worst_path)},
-        coords={key: labels[key] for key in ("venue", "rank")},
+        {
+            "loss": (("venue", "tier", "rank"), tally.worst_loss),
+            "path": (("venue", "tier", "rank"), tally.worst_path),
+        },
+        coords={key: labels[key] for key in ("venue", "tier", "rank")},
     )
     groups = {"tally": tables, "status": status, "worst": worst}
     return {name: describe_group(name, dataset) for name, dataset in groups.items()}

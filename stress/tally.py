@@ -16,14 +16,10 @@ from kernels.parts import histogram
 from kernels.parts.histogram import histogram_numpy
 from kernels.scenario import ScenarioShape
 from stress.errors import ConfigError
-
-N_WORST = 64
-"""Worst paths kept, over all venues and per venue."""
+from stress.worst import N_WORST, NO_PATH, add_worst, contenders
 
 N_FAILED = 64
 """Identities of failed paths kept, the first ones."""
-
-NO_PATH = -1
 
 THREADS_PER_CORE, MOST_THREADS = 4, 256
 
@@ -39,8 +35,8 @@ class Tally:
     remainders  : int64 [cell, bin]
     sums        : uint64 [cell, word], low and high
     squares     : uint64 [cell, word]
-    worst_loss  : float32 [venue+, rank], USD; total loss of the worst paths, largest first
-    worst_path  : int64 [venue+, rank]; ties go to the smaller number; NO_PATH where there is none
+    worst_loss  : float32 [venue+, tier+, rank], USD; total loss of the worst paths, largest first
+    worst_path  : int64 [venue+, tier+, rank]; ties go to the smaller number; NO_PATH where there is none
     status      : int64 [status], paths with each bit of `kernels.outcome.STATUS`, those with none first
     failed_path : int64 [rank], the first failed paths
     counters    : int64 [counter], see `kernels.outcome.COUNTERS`
@@ -48,7 +44,7 @@ class Tally:
 
     def __init__(self, shape: ScenarioShape):
         self.layout = Layout(shape)
-        n_cell, n_worst = self.layout.n_cell, (shape.n_venue + 1, N_WORST)
+        n_cell, n_worst = self.layout.n_cell, (shape.n_venue + 1, shape.n_tier + 1, N_WORST)
         self.n_path = 0
         self.counts = np.zeros((n_cell, histogram.N_BIN), np.int64)
         self.remainders = np.zeros((n_cell, histogram.N_BIN), np.int64)
@@ -82,10 +78,9 @@ class Tally:
         n_bad = self._add_rows(rows, n_thread)
         if n_bad:
             raise ValueError(f"{n_bad} negative or non-finite numbers in paths {first}..{path[-1]}")
-        total = self.layout.view(rows, "loss")[:, 0, :, -1]
-        for venue in range(total.shape[1]):
-            largest = _largest(total[:, venue])
-            self._note_worst(venue, total[largest, venue], path[largest])
+        total = self.layout.view(rows, "loss")[:, 0].reshape(len(rows), -1)
+        which, place = contenders(total, self.worst_loss.reshape(-1, N_WORST)[:, -1])
+        self._note_worst(which, total[place, which], path[place])
 
     def add_found(self, first: int, found) -> None:
         """Note paths that an engine counts itself: all of them but their histograms and moments.
@@ -97,8 +92,7 @@ class Tally:
         if failed.size:
             self._note_failed(first + failed)
         for loss, path in found.worst:
-            for venue in range(len(loss)):
-                self._note_worst(venue, loss[venue], path[venue])
+            self._note_lists(loss, path)
 
     def add_histograms(self, counts, remainders, sums, squares, bad) -> None:
         """What an engine counted itself; `bad`: how many numbers were negative or not finite."""
@@ -128,8 +122,7 @@ class Tally:
         self.status += status
         self.counters += counters
         self._note_failed(failed_path)
-        for venue in range(len(self.worst_loss)):
-            self._note_worst(venue, worst_loss[venue], worst_path[venue])
+        self._note_lists(worst_loss, worst_path)
 
     def _add_rows(self, rows, n_thread: int) -> int:
         arrays = (rows, self.layout.exponent, self.counts, self.remainders, self.sums, self.squares)
@@ -149,12 +142,14 @@ class Tally:
     def _note_failed(self, path) -> None:
         self.failed_path = np.sort(np.concatenate([self.failed_path, path]))[:N_FAILED]
 
-    def _note_worst(self, venue: int, loss, path) -> None:
-        loss = np.concatenate([self.worst_loss[venue], loss])
-        path = np.concatenate([self.worst_path[venue], path])
-        path[loss == 0] = NO_PATH
-        order = np.lexsort((path, -loss))[:N_WORST]
-        self.worst_loss[venue], self.worst_path[venue] = loss[order], path[order]
+    def _note_lists(self, loss, path) -> None:
+        loss, path = loss.reshape(-1, N_WORST), path.reshape(-1, N_WORST)
+        which, place = np.nonzero(loss > 0)
+        self._note_worst(which, loss[which, place], path[which, place])
+
+    def _note_worst(self, which, loss, path) -> None:
+        lists = self.worst_loss.reshape(-1, N_WORST), self.worst_path.reshape(-1, N_WORST)
+        add_worst(*lists, which, loss, path)
 
 
 def bounded(threads: int) -> int:
@@ -162,16 +157,6 @@ def bounded(threads: int) -> int:
     if threads < 0:
         raise ConfigError(f"threads cannot be {threads} (none is the least). Take 0 for all cores.")
     return min(threads, THREADS_PER_CORE * (os.cpu_count() or 1), MOST_THREADS)
-
-
-def _largest(values):
-    """Positions of the N_WORST largest positive values; of equals, the first."""
-    if len(values) > N_WORST:
-        bound = np.partition(values, -N_WORST)[-N_WORST]
-        places = np.nonzero(values >= max(bound, np.nextafter(np.float32(0), np.float32(1))))[0]
-    else:
-        places = np.nonzero(values > 0)[0]
-    return places[np.argsort(-values[places], kind="stable")][:N_WORST]
 
 
 def add_words(words, others) -> None:

@@ -84,7 +84,7 @@ class CountedBlock(Block):
         c = self.counts
         arguments = (
             self.rows, self.status, np.int32(count), c.exponent, c.counts, c.remainders, c.sums, c.squares,
-            c.bad, c.worst_cells, self.worst_loss, self.worst_place,
+            c.bad, c.worst_cells, c.worst_least, self.worst_loss, self.worst_place,
         )  # fmt: skip
         self.tally(self.engine.n_cell + c.n_list, source.TALLY_THREADS, arguments, self.on)
 
@@ -119,7 +119,8 @@ class Found:
     status  : uint32 [path]
     counters: int64 [counter]
     worst   : pairs of float32 and int64 [list, rank]: losses, in any order, and whose they are. The lists
-              are of the total loss by venue and over all; zero where there is nothing to rank.
+              are of the total loss by venue and tier, row-major, with the totals; zero where there is nothing
+              to rank. A path is left out where the blocks before hold a list full of larger losses.
     """
 
     def __init__(self, count: int, counters: np.ndarray, worst: list[tuple[np.ndarray, np.ndarray]]):
@@ -139,11 +140,12 @@ class Counts:
 
     def __init__(self, engine: Prepared):
         device, layout = engine.gpu, Layout(engine.scenario.shape)
-        cells = layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0, :, -1]
+        cells = layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0].ravel()
         self.n_list, n_cell = len(cells), layout.n_cell
         self.gpu = device
         self.exponent = device.upload(layout.exponent)
-        self.worst_cells = device.upload(np.ascontiguousarray(cells))
+        self.worst_cells = device.upload(cells)
+        self.worst_least = device.zeros(self.n_list, np.uint32)
         self.counts = device.zeros((n_cell, histogram.N_BIN), np.int64)
         self.remainders = device.zeros((n_cell, histogram.N_BIN), np.int64)
         self.sums = device.zeros((n_cell, 2), np.uint64)

@@ -39,9 +39,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE)
 extern "C" __global__ void __launch_bounds__(N_THREAD)
     tally_paths(const float* rows, const uint32_t* status, int count, const int32_t* exponent,
                 uint64_t* counts, uint64_t* remainders, uint64_t* sums, uint64_t* squares, uint64_t* bad,
-                const int32_t* worst_cell, float* worst_loss, int32_t* worst_path) {
+                const int32_t* worst_cell, uint32_t* worst_least, float* worst_loss, int32_t* worst_path) {
     __shared__ uint64_t room[(sizeof(Shared) + 7) / 8];
     tally_rows(blockIdx.x, Rows{rows, status, count, PackedScenario::n_cell}, exponent,
-               Counted{counts, remainders, sums, squares, bad}, worst_cell, worst_loss, worst_path,
-               *(Shared*)room);
+               Counted{counts, remainders, sums, squares, bad},
+               Lists{worst_cell, worst_least, worst_loss, worst_path}, *(Shared*)room);
 }

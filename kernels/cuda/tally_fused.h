@@ -6,12 +6,12 @@
 //
 // Include first, for the machine: `own_thread()`, `N_THREAD`; `barrier()`, which all threads of a group come
 // to; `add_to(word, x)`, which gives what was there before, for words of 32 and 64 bits, of which others may
-// add to the same.
+// add to the same; `raise_to(word, x)`, which leaves the larger of the two there, for words of 32 bits.
 #pragma once
 
 #include "kernels/parts/histogram/value_fused.h"
 
-constexpr int N_WORST = 64;         // as in stress/tally.py
+constexpr int N_WORST = 64;         // as in stress/worst.py
 constexpr int FAILED_PATH = 4 | 8;  // as FAILED of kernels/outcome.py
 
 // The outcome of a block of paths.
@@ -33,12 +33,20 @@ struct Counted {
     uint64_t* bad;         // numbers that were negative or not finite
 };
 
+// Lists of the worst paths, one for each venue and tier.
+struct Lists {
+    const int32_t* cell;  // [list] of the row
+    uint32_t* least;      // [list] bits of a loss that as many paths as a list holds are known to reach
+    float* loss;          // [list][rank] of this block, in any order
+    int32_t* path;        // [list][rank] whose they are, in the block
+};
+
 // What the threads of a group share.
 struct Shared {
     uint64_t filled[histogram::inner];
     uint64_t zeros, outside[2], outer[2];
     histogram::Moments moments;
-    uint32_t digit[256], listed, wanted;
+    uint32_t digit[256], listed, wanted, least;
     uint64_t prefix;
 };
 
@@ -126,14 +134,9 @@ static inline uint64_t rank_key(const Rows& r, int i, int cell) {
     return (uint64_t)float_bits(r.value(i, cell)) << 32 | (0xffffffffu - (uint32_t)i);
 }
 
-// The largest losses of the block in one cell and whose they are, in any order; zero where there are fewer.
-// Their least is found digit by digit, from the top: how many paths begin with the same.
-static inline void worst_of_cell(const Rows& r, int cell, float* loss, int32_t* path, Shared& shared) {
-    clear(&shared, sizeof shared);
-    for (int i = own_thread(); i < N_WORST; i += N_THREAD) loss[i] = 0.0f, path[i] = 0;
-    barrier();
+// The largest key that so many paths reach, digit by digit, from the top: how many begin with the same.
+static inline void find_prefix(const Rows& r, int cell, Shared& shared) {
     if (own_thread() == 0) shared.wanted = N_WORST;
-    barrier();
     for (int shift = 56; shift >= 0; shift -= 8) {
         clear(shared.digit, sizeof shared.digit);
         barrier();
@@ -150,23 +153,50 @@ static inline void worst_of_cell(const Rows& r, int cell, float* loss, int32_t* 
         }
         barrier();
     }
+}
+
+// List all paths whose key is at least so large, as far as there is room; counts them all.
+static inline void list_paths(const Rows& r, int cell, uint64_t least, float* loss, int32_t* path,
+                              Shared& shared) {
     for (int i = own_thread(); i < r.count; i += N_THREAD) {
         const uint64_t key = rank_key(r, i, cell);
-        if (key == 0 || key < shared.prefix) continue;
+        if (key == 0 || key < least) continue;
         const uint32_t place = add_to(&shared.listed, (uint32_t)1);
+        if (place >= N_WORST) continue;
         loss[place] = r.value(i, cell);
         path[place] = i;
     }
 }
 
+// The largest losses of the block in one cell and whose they are, in any order; zero where there are fewer.
+// Losses below `least` are left out: as many paths as the list holds have lost more, in blocks before this
+// one. So one look at each loss is enough, but for the first blocks.
+static inline void worst_of_cell(const Rows& r, int list, const Lists& lists, Shared& shared) {
+    float* loss = lists.loss + list * N_WORST;
+    int32_t* path = lists.path + list * N_WORST;
+    const int cell = lists.cell[list];
+    clear(&shared, sizeof shared);
+    for (int i = own_thread(); i < N_WORST; i += N_THREAD) loss[i] = 0.0f, path[i] = 0;
+    barrier();
+    if (own_thread() == 0) shared.least = lists.least[list];  // once for all: other blocks raise it meanwhile
+    barrier();
+    list_paths(r, cell, (uint64_t)shared.least << 32, loss, path, shared);
+    barrier();
+    if (shared.listed <= N_WORST) return;
+    find_prefix(r, cell, shared);
+    if (own_thread() == 0) {
+        shared.listed = 0;
+        raise_to(&lists.least[list], (uint32_t)(shared.prefix >> 32));
+    }
+    barrier();
+    list_paths(r, cell, shared.prefix, loss, path, shared);
+}
+
 // Group `group`: one of the cells, then one of the lists.
 static inline void tally_rows(int group, const Rows& r, const int32_t* exponent, const Counted& total,
-                              const int32_t* worst_cell, float* worst_loss, int32_t* worst_path,
-                              Shared& shared) {
-    if (group < r.n_cell) {
+                              const Lists& lists, Shared& shared) {
+    if (group < r.n_cell)
         tally_cell(r, group, exponent[group], total, shared);
-        return;
-    }
-    const int list = group - r.n_cell;
-    worst_of_cell(r, worst_cell[list], worst_loss + list * N_WORST, worst_path + list * N_WORST, shared);
+    else
+        worst_of_cell(r, group - r.n_cell, lists, shared);
 }

@@ -110,6 +110,9 @@ template <class T> T add_to(T* word, T x) {
     *word += x;
     return before;
 }
+void raise_to(uint32_t* word, uint32_t x) {
+    if (*word < x) *word = x;
+}
 
 #include "kernels/cuda/tally_fused.h"
 
@@ -148,10 +151,9 @@ void carry() {
 
 struct TallyJob {
     Rows rows;
-    const int32_t *exponent, *worst_cell;
+    const int32_t* exponent;
     Counted total;
-    float* worst_loss;
-    int32_t* worst_path;
+    Lists lists;
     int group;
 };
 TallyJob tally_job;
@@ -160,7 +162,7 @@ Shared shared;
 void tally() {
     const int lane = current;
     const TallyJob& t = tally_job;
-    tally_rows(t.group, t.rows, t.exponent, t.total, t.worst_cell, t.worst_loss, t.worst_path, shared);
+    tally_rows(t.group, t.rows, t.exponent, t.total, t.lists, shared);
     leave(lane);
 }
 
@@ -203,16 +205,14 @@ extern "C" int run_lanes(const PackedScenario* scenario, uint64_t seed, uint64_t
 // Groups of threads for all cells and lists, one after the other; see kernels/cuda/tally_fused.h.
 extern "C" int run_tally(int n_group, const float* rows, const uint32_t* status, int count, int n_cell,
                          const int32_t* exponent, uint64_t* counts, uint64_t* remainders, uint64_t* sums,
-                         uint64_t* squares, uint64_t* bad, const int32_t* worst_cell, float* worst_loss,
-                         int32_t* worst_path) {
+                         uint64_t* squares, uint64_t* bad, const int32_t* worst_cell, uint32_t* worst_least,
+                         float* worst_loss, int32_t* worst_path) {
     for (int group = n_group - 1; group >= 0; --group) {
         std::memset((void*)&shared, 0xff, sizeof shared);  // as it may be on a GPU
         tally_job = {{rows, status, count, n_cell},
                      exponent,
-                     worst_cell,
                      {counts, remainders, sums, squares, bad},
-                     worst_loss,
-                     worst_path,
+                     {worst_cell, worst_least, worst_loss, worst_path},
                      group};
         if (in_lock_step(tally)) return 1;
     }

@@ -41,13 +41,14 @@ def counted(library, rows, status, *, block):
     """The tally of rows by the kernel, a block at a time, and how many numbers were bad."""
     layout, total = Layout(samples.SHAPE), Tally(samples.SHAPE)
     bad = np.zeros(1, np.uint64)
-    lists = np.ascontiguousarray(layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0, :, -1])
+    lists = layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0].ravel()
+    least = np.zeros(len(lists), np.uint32)
     for start in range(0, len(rows), block):
         part, seen = rows[start : start + block].copy(), status[start : start + block].copy()
         loss, place = np.empty((len(lists), N_WORST), np.float32), np.empty((len(lists), N_WORST), np.int32)
         machine.tally(
             library, layout.n_cell + len(lists), part, seen, len(part), layout.exponent,
-            total.counts, total.remainders, total.sums, total.squares, bad, lists, loss, place,
+            total.counts, total.remainders, total.sums, total.squares, bad, lists, least, loss, place,
         )  # fmt: skip
         found = blocks.Found(len(part), np.zeros(7, np.int64), [(loss, start + place.astype(np.int64))])
         found.status[:] = seen
@@ -91,9 +92,10 @@ def test_paths_that_run_again_are_not_counted(lockstep):
 
 def test_of_equal_losses_the_first_paths_are_kept(lockstep):
     rows = samples.rows(0, 200)
-    Layout(samples.SHAPE).view(rows, "loss")[:, 0, :, -1] = 1000.0
-    found, _ = counted(lockstep, rows, np.zeros(200, np.uint32), block=200)
-    assert found.worst_path.tolist() == [list(range(N_WORST))] * len(found.worst_path)
+    Layout(samples.SHAPE).view(rows, "loss")[:, 0] = 1000.0
+    for block in (200, 70):
+        found, _ = counted(lockstep, rows, np.zeros(200, np.uint32), block=block)
+        assert (found.worst_path == np.arange(N_WORST)).all()
 
 
 @pytest.mark.parametrize("value", [-1.0, -1e-42, np.nan, np.inf, -np.inf])
@@ -114,7 +116,7 @@ def test_carries_meet_no_limit(lockstep):
     start = [array.copy() for array in (*arrays, *words)]
     machine.tally(
         lockstep, layout.n_cell, rows, np.zeros(n_path, np.uint32), n_path, layout.exponent, *arrays, *words,
-        np.zeros(1, np.uint64), *[np.zeros(1, np.int32)] * 3,
+        np.zeros(1, np.uint64), *[np.zeros(1, np.int32)] * 4,
     )  # fmt: skip
     wanted = Tally(samples.SHAPE)  # the host's, onto the same start
     wanted.counts, wanted.remainders, wanted.sums, wanted.squares = start

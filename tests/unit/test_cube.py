@@ -206,9 +206,21 @@ def test_tally_reads_back_the_same(data, tally):
     assert compare_tallies(read_tally(data, samples.SHAPE), tally) == []
 
 
+def test_files_of_format_version_1_can_be_read(data):
+    """Their worst paths are those over all tiers."""
+    worst = open_group(data, "worst").sel(tier="all")
+    of_old = encode({"/": open_group(data), "worst": worst.drop_vars("tier")}, {"format_version": 1})
+    assert open_group(of_old).identical(open_group(data).assign_attrs(format_version=1))
+    seen = open_group(of_old, "worst")
+    assert seen.path.dims == ("venue", "tier", "rank")
+    assert seen.tier.values.tolist() == ["all"]
+    xr.testing.assert_equal(seen.sel(tier="all"), worst)
+    assert "worst paths by leverage tier (the file has format version 1" in seen.attrs["lacks"]
+
+
 def test_newer_formats_and_strangers_are_refused(tmp_path):
-    with pytest.raises(StoreError, match="format version 2"):
-        check_format({"format": "liquidation-stress", "format_version": 2})
+    with pytest.raises(StoreError, match="format version 3"):
+        check_format({"format": "liquidation-stress", "format_version": 3})
     with pytest.raises(StoreError, match="no result of liquidation-stress"):
         check_format({})
     (tmp_path / "x.h5").write_bytes(b"nothing")

@@ -133,16 +133,38 @@ def test_worst_paths_by_loss_then_by_number():
     made = np.zeros((500, layout.n_cell), np.float32)
     losses = np.tile(np.arange(100, dtype=np.float32) * 1e6, 5)
     layout.view(made, "loss")[:, 0, -1, -1] = losses
-    layout.view(made, "loss")[:10, 0, 1, -1] = 5.0
+    layout.view(made, "loss")[:10, 0, 1, 2] = 5.0
     tally = Tally(samples.SHAPE)
     for start in (400, 0, 200):
         part = made[start : start + 200] if start < 400 else made[400:]
         tally.add_batch(start, part, np.zeros(len(part), np.uint32), 0)
     order = np.lexsort((np.arange(500), -losses))[:N_WORST]
-    assert tally.worst_path[-1].tolist() == order.tolist()
-    assert tally.worst_loss[-1].tolist() == losses[order].tolist()
-    assert tally.worst_path[1].tolist() == [*range(10), *[NO_PATH] * (N_WORST - 10)]
-    assert (tally.worst_path[0] == NO_PATH).all()
+    assert tally.worst_path[-1, -1].tolist() == order.tolist()
+    assert tally.worst_loss[-1, -1].tolist() == losses[order].tolist()
+    assert tally.worst_path[1, 2].tolist() == [*range(10), *[NO_PATH] * (N_WORST - 10)]
+    tally.worst_path[-1, -1] = tally.worst_path[1, 2] = NO_PATH
+    assert (tally.worst_path == NO_PATH).all()
+
+
+@given(st.lists(st.integers(1, 299), max_size=4, unique=True), st.integers(1, 40), st.randoms())
+def test_worst_paths_of_every_venue_and_tier(cuts, n_kind, random):
+    """Of losses of few kinds, so that many are equal, in parts in any order: as one sort finds them."""
+    layout = Layout(samples.SHAPE)
+    made = np.zeros((300, layout.n_cell), np.float32)
+    drawn = np.random.default_rng(n_kind).integers(0, n_kind, (300, layout.slices["loss"].stop))
+    made[:, layout.slices["loss"]] = drawn * np.float32(1000)
+    parts, whole = [], Tally(samples.SHAPE)
+    for first, last in pairwise([0, *sorted(cuts), 300]):
+        parts.append(Tally(samples.SHAPE))
+        parts[-1].add_batch(first, made[first:last], np.zeros(last - first, np.uint32), 0)
+    random.shuffle(parts)
+    for part in parts:
+        whole += part
+    total = layout.view(made, "loss")[:, 0]
+    order = np.argsort(-total, axis=0, kind="stable")[:N_WORST]
+    loss = np.take_along_axis(total, order, axis=0)
+    assert np.array_equal(whole.worst_loss, np.moveaxis(loss, 0, -1))
+    assert np.array_equal(whole.worst_path, np.moveaxis(np.where(loss > 0, order, NO_PATH), 0, -1))
 
 
 def test_failed_paths_are_left_out_and_named():
