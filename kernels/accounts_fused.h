@@ -286,6 +286,7 @@ class Accounts {
 
     bool behind;  // some frontier is ahead of what has been executed
     bool sold;    // anything in this step
+    TELLS_REPLAY;
 
    private:
     const PackedScenario& s;
@@ -384,6 +385,10 @@ class Accounts {
             record.liquidated[a][LONG][v] += legs.sent[a][LONG][v] * notional;
             record.liquidated[a][SHORT][v] += legs.sent[a][SHORT][v] * notional;
             record.coins[a][v] += legs.coins[a][v] * notional;
+            for (int side = 0; replay && side < 2; ++side) {
+                float* told = tiers_of(replay, s, a, side, v);
+                for (int t = 0; t < s.n_tier; ++t) told[t] += legs.sent[a][side][v] * x.notional[t];
+            }
         }
         return sum;
     }

@@ -246,6 +246,7 @@ class Deleveraging : protected Markets {
         const tiers dollars = price * coins + sign * forgone;
         const float closed = tier_sum(coins), received = tier_sum(dollars), paid = tier_sum(forgone);
         add_tiers(record.liquidated_tier[v], dollars);
+        if (replay) tell_closed(a, side, v, dollars);
         add_tiers(record.adl_notional[v], given.taken);
         record.liquidated[a][side][v] += received;
         record.coins[a][v] += closed;
@@ -291,6 +292,7 @@ class Deleveraging : protected Markets {
             closings.forgone[0][v] += forgone;
             closings.needed[v] += forgone;
         }
+        if (replay) tell_closed(a, side, v, dollars);
         add_tiers(record.adl_notional[v], d.taken);
         record.liquidated[a][side][v] += received;
         record.coins[a][v] += closed;

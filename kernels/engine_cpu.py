@@ -43,11 +43,13 @@ class Prepared:
         shape = scenario.shape
         self.n_cell, self.n_step = Layout(shape).n_cell, shape.n_step
         self.n_trace = trace.Layout(shape).n_cell
+        self.n_detail = trace.Layout(shape, (*trace.FIELDS, *trace.DETAIL)).n_cell
+        self.shape = shape
         counts = {
             "n_step": shape.n_step, "n_asset": shape.n_asset, "n_venue": shape.n_venue,
             "n_tier": shape.n_tier, "n_group": shape.n_group, "process": shape.process,
             "window_steps": shape.window_steps, "n_mixing": scenario.arrays.mixing.shape[-1],
-            "n_cell": self.n_cell, "n_trace": self.n_trace,
+            "n_cell": self.n_cell, "n_trace": self.n_trace, "n_detail": self.n_detail,
         }  # fmt: skip
         packed = pack(scenario, _module().array_names())
         self.engine = _module().Engine(packed, counts, shape.dt_seconds / 60, gate, isa)
@@ -67,3 +69,16 @@ class Prepared:
         """The same, and cells float32 [path, step, cell]; see `kernels.engines.Engine.trace_paths`."""
         cells = np.empty((count, self.n_step, self.n_trace), np.float32)
         return self.run_paths(seed, first, count, n_thread, cells), cells
+
+    def replay(self, seed: int, path: int) -> tuple[Batch, np.ndarray, trace.Rounds]:
+        """One path, cells float32 [step, cell] and rounds; see `kernels.engines.Engine.replay`.
+
+        Counters are left out: no step is skipped, so they are others than the run's.
+        """
+        rows, status = np.empty((1, self.n_cell), np.float32), np.zeros(1, np.uint32)
+        cells = np.empty((self.n_step, self.n_detail), np.float32)
+        place, values = self.engine.replay(seed, path, rows[0], status, cells)
+        places = np.frombuffer(place, np.int32).reshape(-1, 4)
+        numbers = np.frombuffer(values, np.float32).reshape(len(places), 1 + 5 * self.shape.n_venue)
+        batch = Batch(rows, status, np.zeros(len(COUNTERS), np.int64))
+        return batch, cells, trace.rounds(places, numbers, self.shape)

@@ -42,8 +42,9 @@ class Engine : Selling {
             if (closings.open()) closings.look_back(n, [this](int a, int v) { return traded(a, v); });
             total += flow;
             cumulative.set(n + 1, total);
-#if !defined(ONE_LANE)
+#if defined(TRACED)
             if (trace) take();
+            if (replay) take_all();
 #endif
         }
         count[ASSET_STEPS] = (int64_t)s.n_step * s.n_asset;
@@ -54,18 +55,25 @@ class Engine : Selling {
     // Whether a list of the last path was too short, and its outcome is not to be used.
     bool lost() const { return closings.lost; }
 
-#if !defined(ONE_LANE)
+#if defined(TRACED)
     float* trace = nullptr;  // where the cells of the next step go; null where nobody asks for them
+
+    // Have the next path told in full.
+    void tell(Replay* to) { replay = accounts.replay = to; }
 #endif
 
    private:
-#if !defined(ONE_LANE)
+#if defined(TRACED)
     // Keep what stands after a step.
     __attribute__((noinline)) void take() {
-        TraceWriter out{trace, s.n_venue};
+        TraceWriter out{trace, s.n_venue, s.n_tier};
+        put_state(out);
+        trace = out.cell;
+    }
+
+    void put_state(TraceWriter& out) {
         for (int a = 0; a < s.n_asset; ++a) out.put(market[a].exogenous);
-        for (int a = 0; a < s.n_asset; ++a)
-            out.put(market[a].displaced ? market[a].price : splat(market[a].last));
+        for (int a = 0; a < s.n_asset; ++a) out.put(price_of(a));
         for (int a = 0; a < s.n_asset; ++a)
             out.put(depth(asset[a].withdrawal, market[a].memory, splat(1.0f)));
         for (int a = 0; a < s.n_asset; ++a)
@@ -77,7 +85,65 @@ class Engine : Selling {
         for (int a = 0; a < s.n_asset; ++a) out.put(record.exited[a]);
         for (int a = 0; a < s.n_asset; ++a)
             for (int v = 0; v < s.n_venue; ++v) out.put(a < funds.n_pot ? funds.worth[a][v] : 0.0f);
-        trace = out.cell;
+    }
+    vec price_of(int a) const { return market[a].displaced ? market[a].price : splat(market[a].last); }
+
+    // Keep all that a replay shows of a step. No step is skipped then, so the rules of all marks are at hand.
+    __attribute__((noinline)) void take_all() {
+        TraceWriter out{replay->cells, s.n_venue, s.n_tier};
+        put_state(out);
+        const vec zero = splat(0.0f);
+        for (int a = 0; a < s.n_asset; ++a) out.put(market[a].fundamental);
+        for (int a = 0; a < s.n_asset; ++a) out.put(lane_sum(price_of(a) * asset[a].index_weight));
+        for (int a = 0; a < s.n_asset; ++a) {
+            const vec marked =
+                mark(work[a].marks, market[a].fundamental, displacement(asset[a].book, market[a].q));
+            out.put(select(asset[a].listed, marked, zero));
+        }
+        for (int a = 0; a < s.n_asset; ++a) out.put(depth_now(asset[a], market[a], a, now));
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side) out.put(work[a].active ? cascade[a].flow[side] : zero);
+        for (int a = 0; a < s.n_asset; ++a) out.put(work[a].active ? cascade[a].extra : zero);
+        for (int a = 0; a < s.n_asset; ++a) out.put(fill_of(a));
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side) {
+                const Cascade& c = cascade[a];
+                out.put(work[a].active ? maximum(c.wanted[side] - c.flow[side], zero) : zero);
+            }
+        for (int v = 0; v < s.n_venue; ++v)
+            out.put(accounts.n_slot && accounts.behind ? accounts.waiting(v) : 0.0f);
+        for (int a = 0; a < s.n_asset; ++a)
+            for (int side = 0; side < 2; ++side)
+                for (int v = 0; v < s.n_venue; ++v)
+                    out.put_tiers(load_tiers(tiers_of(replay, s, a, side, v)));
+        for (int v = 0; v < s.n_venue; ++v) out.put_tiers(record.adl_notional[v]);
+        for (int c = 0; c < N_COMPONENT; ++c)
+            for (int v = 0; v < s.n_venue; ++v)
+                out.put_tiers(c == TOTAL ? record.loss[MARGIN_LOST][v] + record.loss[DEFICIT][v]
+                                         : record.loss[c][v]);
+        for (int v = 0; v < s.n_venue; ++v) {
+            float owed = 0.0f;
+            for (int p = 0; funds.special && p < funds.n_pot; ++p) owed += tier_sum(funds.owed[p][v]);
+            out.put(owed);
+        }
+        for (int v = 0; v < s.n_venue; ++v) out.put(vaults.there ? vaults.size(v) : 0.0f);
+        for (int c = 0; c < N_CHANNEL; ++c) out.put(record.sold_by[c]);
+        for (int a = 0; a < s.n_asset; ++a) out.put_bits(work[a].halted);
+        out.put_bits(outages.down);
+        for (int a = 0; a < s.n_asset; ++a) out.put_bits(funds.deleveraging(a) & mask_bits(asset[a].listed));
+        replay->cells = out.cell;
+        replay->answer = 0;
+    }
+
+    // Price at which a step's orders filled, relative to the start; zero where there were none.
+    vec fill_of(int a) const {
+        const vec zero = splat(0.0f);
+        if (!work[a].active) return zero;
+        const Cascade& c = cascade[a];
+        const vec mean = mean_displacement(asset[a].book, work[a].start, displacement(asset[a].book, c.q));
+        const float middle = 0.5f * (c.start_fundamental + c.fundamental);
+        const vec fill = exponential(fma(splat(PERCENT), mean, splat(middle)));
+        return select(c.flow[LONG] + c.flow[SHORT] + absolute(c.extra) > 0.0f, fill, zero);
     }
 #endif
 

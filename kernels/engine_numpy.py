@@ -29,6 +29,8 @@ from kernels.mechanisms.vault import default_numpy as vault_default
 from kernels.mechanisms.vault import step_numpy as vault
 from kernels.mechanisms.withdrawal import step_numpy as withdrawal
 from kernels.parts.record.record_numpy import Record
+from kernels.parts.trace import Rounds
+from kernels.parts.trace.replay_numpy import ReplayTrace
 from kernels.parts.trace.trace_numpy import Trace
 from kernels.scenario import Scenario
 from kernels.state import PathState, initial
@@ -44,11 +46,13 @@ def step(
     deviation,
     drawn=None,
     chance=None,
+    told=None,
 ) -> None:
     """One step of all paths, in place; `returns` and `deviation` [path, asset] are exogenous.
 
     drawn : where in the list of winners a random start of deleveraging begins [path, asset]
     chance: uniform numbers of outages [path, venue]
+    told  : takes what happens, where a replay asks for it
     """
     arrays = scenario.arrays
     record.step = n
@@ -111,13 +115,15 @@ def step(
 
     # 5. The forced selling: cascades, and accounts that they set off.
     state.frontier = frontier
-    sold = selling.run(scenario, state, q, depth, offset, watched, rules, market, orders, taking)
+    sold = selling.run(scenario, state, q, depth, offset, watched, rules, market, orders, taking, told)
     count(counters, displaced, sold)
 
     # 6. Fills and losses.
     moved = book.displacement(sold.q, arrays.alpha, arrays.band)
     fill = selling.fills(arrays, sold, state.fundamental, start, moved)
     price = market.traded(state.price, sold.fundamental[..., None] + PERCENT * moved)
+    if told is not None:
+        told.end(sold, fill, rules, market, full, deleveraging)
     state.fundamental = sold.fundamental
     note(scenario, state, record, sold, depth)
     settlement.execute(scenario, state, record, counters, sold, fill, price)
@@ -188,28 +194,40 @@ def count(counters, displaced, sold) -> None:
     counters["unconverged"] += (~sold.converged).sum()
 
 
-def run_paths(scenario: Scenario, seed: int, first: int, count: int, trace: Trace | None = None) -> Batch:
+def run_paths(scenario: Scenario, seed: int, first: int, count: int) -> Batch:
     """Simulate paths `first` to `first + count - 1`; see `kernels.engines.run_paths`."""
-    shape = scenario.shape
+    return run(scenario, seed, first, Record(scenario, count))
+
+
+def trace_paths(scenario: Scenario, seed: int, first: int, count: int) -> tuple[Batch, np.ndarray]:
+    """The same, and cells [path, step, cell]; see `kernels.engines.Engine.trace_paths`."""
+    trace = Trace(scenario, count)
+    return run(scenario, seed, first, Record(scenario, count), trace), trace.cells
+
+
+def replay(scenario: Scenario, seed: int, path: int) -> tuple[Batch, np.ndarray, Rounds]:
+    """One path, cells [step, cell] and rounds; see `kernels.engines.Engine.replay`."""
+    record = Record(scenario, 1)
+    trace = ReplayTrace(scenario, record)
+    return run(scenario, seed, path, record, trace), trace.cells[0], trace.rounds()
+
+
+def run(scenario: Scenario, seed: int, first: int, record: Record, trace: Trace | None = None) -> Batch:
+    """As many paths as `record` has room for."""
+    shape, count = scenario.shape, len(record.sold_by)
     path = np.arange(first, first + count, dtype=np.uint64)
     events = overlay.drawn(scenario, seed, path)
     state = initial(scenario, count, crowd_numpy.drawn(scenario, seed, path), events)
-    record = Record(scenario, count)
     counters, memory = dict.fromkeys(outcome.COUNTERS, 0), Memory()
     for n in range(shape.n_step):
         volatility = overlay.volatility(scenario.arrays, n) * (1 if events is None else events.volatility(n))
         returns, deviation = exogenous.step(scenario, seed, path, n, volatility, memory)
         drawn = adl.starts(scenario, seed, path, n)
         chance = outage.draw(scenario, seed, path, n) if scenario.parts.outage is not None else None
-        step(scenario, state, record, counters, n, returns, deviation, drawn, chance)
+        told = None if trace is None else trace.told
+        step(scenario, state, record, counters, n, returns, deviation, drawn, chance, told)
         if trace is not None:
             trace.take(n, state, record)
     settlement.end(scenario, state, record)
     rows = record.rows(state)
     return Batch(rows, state.status, np.array([counters[c] for c in outcome.COUNTERS], np.int64))
-
-
-def trace_paths(scenario: Scenario, seed: int, first: int, count: int) -> tuple[Batch, np.ndarray]:
-    """The same, and cells [path, step, cell]; see `kernels.engines.Engine.trace_paths`."""
-    trace = Trace(scenario, count)
-    return run_paths(scenario, seed, first, count, trace), trace.cells

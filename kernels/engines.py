@@ -80,6 +80,19 @@ class Engine:
             raise EngineError(f"the engine {self.name} keeps no traces of paths. Take cpu or numpy")
         return batch, layout.fields(cells)
 
+    def replay(self, seed: int, path: int) -> trace.Replay:
+        """One path told in full; its row is the one that it has in a run, bit for bit."""
+        if self.name == "numpy":
+            from kernels import engine_numpy
+
+            batch, cells, rounds = engine_numpy.replay(self.scenario, seed, path)
+        elif isinstance(self._prepared, engine_cpu.Prepared):
+            batch, cells, rounds = self._prepared.replay(seed, path)
+        else:
+            raise EngineError(f"the engine {self.name} keeps no traces of paths. Take cpu or numpy")
+        layout = trace.Layout(self.scenario.shape, (*trace.FIELDS, *trace.DETAIL))
+        return trace.Replay(batch, layout.fields(cells), rounds)
+
     def counting(self):
         """Paths that the engine counts itself, beginning with none: `kernels.engine_cuda.Counting`. None
         where rows are counted on the host."""

@@ -75,10 +75,29 @@ class Execution : protected Deleveraging {
         for (int i = 0; i < n_running; ++i) running[i] = assets[i];
         while (n_running) {
             int left = 0;
-            for (int i = 0; i < n_running; ++i)
-                if (next_round(s, cascade[running[i]])) running[left++] = running[i];
+            for (int i = 0; i < n_running; ++i) {
+                const bool more = next_round(s, cascade[running[i]]);
+                if (replay) tell_round(cascade[running[i]]);
+                if (more) running[left++] = running[i];
+            }
             n_running = left;
         }
+        if (replay) ++replay->answer;
+    }
+
+    // Where a round has brought books and marks, and what has been executed in the step up to it.
+    __attribute__((noinline)) void tell_round(const Cascade& c) {
+        const int32_t place[] = {now, c.asset, replay->answer, c.rounds};
+        const vec moved = displacement(*c.book, c.q);
+        RoundWriter out;
+        out.n_venue = s.n_venue;
+        out.put(c.fundamental);
+        out.put(fma(splat(PERCENT), moved, splat(c.fundamental)));
+        out.put(select(asset[c.asset].listed, marked_at(c, moved), splat(0.0f)));
+        out.put(c.flow[LONG]);
+        out.put(c.flow[SHORT]);
+        out.put(c.extra);
+        replay->take_round(replay->rounds, place, out.values);
     }
 
     vec finish_cascade(int a, const Cascade& c) {
@@ -187,8 +206,11 @@ class Execution : protected Deleveraging {
         const uint32_t flowing = above(flowed, 0.0f);
         count[FLUSHES] += __builtin_popcount(flowing);
         record.pending_venues |= flowing;
+        Waiting seen;
+        if (replay) see_waiting(a, flowing, seen);
         settle_slices(m, a, side, flowing, before, fill);
         if (crowded && crowds[a].some[side]) execute_whales(m, a, side, flowing, reached, fill);
+        if (replay) tell_forced(a, side, flowing, seen);
     }
 
     // Notional of a whale beyond what it has executed, up to a distance.

@@ -142,13 +142,27 @@ struct PackedScenario {
 constexpr int N_COUNTER = 7;
 enum Counter { ASSET_STEPS, CALM, ACTIVE, MIXED, ROUNDS, FLUSHES, CUT };
 
+// What a replay takes of one path: cells of every step in full detail, and every round of every cascade.
+struct Replay {
+    float* cells;    // of the next step
+    float* by_tier;  // dollars forced so far at the fill, [asset, side, venue, MAX_TIER]
+    int answer;      // how often cascades have gone on within the step
+    void* rounds;    // where rounds go: step, asset, answer, round; and their numbers, see `RoundWriter`
+    void (*take_round)(void* rounds, const int32_t* place, const float* values);
+};
+
 // Simulate `count` paths from `first` on: rows [count, n_cell], status [count]; adds to the counters.
 using RunPaths = void (*)(const PackedScenario&, uint64_t seed, uint64_t first, int count, float* rows,
                           uint32_t* status, int64_t* counters, float* trace);
 
+// The same for one path, told in full. Every step is run, as if nothing could be skipped.
+using ReplayPath = void (*)(const PackedScenario&, uint64_t seed, uint64_t path, float* row, uint32_t* status,
+                            int64_t* counters, Replay*);
+
 #define DECLARE_ISA(isa)                                                                                 \
     namespace isa {                                                                                      \
     void run_paths(const PackedScenario&, uint64_t, uint64_t, int, float*, uint32_t*, int64_t*, float*); \
+    void replay_path(const PackedScenario&, uint64_t, uint64_t, float*, uint32_t*, int64_t*, Replay*);   \
     }
 DECLARE_ISA(base)
 DECLARE_ISA(v3)

@@ -15,6 +15,8 @@
 #include <immintrin.h>
 #endif
 
+#define TRACED  // paths can be told in detail
+
 namespace ISA {
 
 #include "kernels/parts/lanes/lanes_fused.h"
@@ -42,6 +44,13 @@ void run_paths(const PackedScenario& s, uint64_t seed, uint64_t first, int count
     run_range(*engine, s, seed, first, count, rows, status, counters, trace);
     engine->~Engine();
     ::operator delete(room, alignment);
+}
+
+void replay_path(const PackedScenario& s, uint64_t seed, uint64_t path, float* row, uint32_t* status,
+                 int64_t* counters, Replay* replay) {
+    Engine engine(s);
+    engine.tell(replay);
+    *status = engine.run(seed, path, row, counters);
 }
 
 }  // namespace ISA

@@ -66,7 +66,9 @@ def limits(scenario, state, trading, q, depth):
     return room, np.where(trading.halted[:, :, None], 0.0, limit)
 
 
-def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None, taking=None) -> Selling:
+def run(
+    scenario, state, q, depth, offset, watched, marks, trading, orders=None, taking=None, told=None
+) -> Selling:
     """Cascades and accounts of one step, from the books `q` and the frontiers of round 0 in `state`.
 
     Frontiers in `state` go on to where they end.
@@ -75,6 +77,7 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
     marks  : Marks; trading: Trading
     orders : of frozen flows, net purchases, USD [path, source, asset, venue]
     taking : what backstop vaults take
+    told   : takes every round, where a replay asks for it
     """
     arrays, part = scenario.arrays, scenario.parts.account
     room, limit = limits(scenario, state, trading, q, depth)
@@ -107,14 +110,14 @@ def run(scenario, state, q, depth, offset, watched, marks, trading, orders=None,
             acting = changed.any(axis=1)
         if changed.any():
             at = np.nonzero(changed)
-            rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0)
+            rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), number == 0, told)
         if part is None or not acting.any():
             break
     else:
         sold.unanswered = (np.abs(new) > UNANSWERED_SHARE * depth).any(axis=(1, 2))
     at = np.nonzero((unseen != 0).any(axis=2))
     if len(at[0]):
-        rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), False)
+        rounds(arrays, state, sold, at, base, q, depth, offset, marks.at(at), False, told)
     return sold
 
 
@@ -159,7 +162,7 @@ def answer(scenario, state, sold, acting, depth, watched, marks, trading, number
     return account.sell(part, sales, np.where(looking, fresh, 0.0), limit, room, least)
 
 
-def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> None:
+def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening, told=None) -> None:
     """Run the cascades of the assets `at` to their end, the purchases of others given."""
     path, asset = at
     extra = sold.extra[at]
@@ -174,8 +177,10 @@ def rounds(arrays, state, sold, at, base, q, depth, offset, marks, opening) -> N
     end = cascade.run(
         arrays, asset, marks, state.fundamental[at], q[at], depth[at], state.frontier[at], base[at],
         limit, state.survival[at], offset[at], extra, None if opening else sold.flow[at],
-        state.crowd_at(at), taking,
+        state.crowd_at(at), taking, told,
     )  # fmt: skip
+    if told is not None:
+        told.answer += 1
     sold.active[at] = True
     sold.q[at], sold.fundamental[at] = end.q, end.fundamental
     sold.flow[at], sold.wanted[at] = end.flow, end.wanted

@@ -17,6 +17,7 @@ class Settlement {
     };
 
     const PackedScenario& s;
+    TELLS_REPLAY;
     Record record;
     Funds funds;
     Rooms<Pot, MAX_POT> pots;
@@ -31,6 +32,33 @@ class Settlement {
     ByVenue<quad>::Entry gain_of(int a, int v) {
         return funds.split >> v & 1 ? pots[a].gain[v] : record.gain[v];
     }
+    // For a replay: dollars by tier that wait for the end of the step in some markets of an asset.
+    struct Waiting {
+        float dollars[LANES][MAX_TIER];
+    };
+    void see_waiting(int a, uint32_t venues, Waiting& seen) {
+        for (uint32_t rest = venues; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest);
+            const Pending pending = funds.split >> v & 1 ? pots[a].pending[v] : record.pending[v];
+            for (int t = 0; t < s.n_tier; ++t) seen.dollars[v][t] = ((quad)pending[t])[2];
+        }
+    }
+
+    // And what one side has added to them since.
+    __attribute__((noinline)) void tell_forced(int a, int side, uint32_t venues, const Waiting& before) {
+        Waiting now;
+        see_waiting(a, venues, now);
+        for (uint32_t rest = venues; rest; rest &= rest - 1) {
+            const int v = __builtin_ctz(rest);
+            float* told = tiers_of(replay, s, a, side, v);
+            for (int t = 0; t < s.n_tier; ++t) told[t] += now.dollars[v][t] - before.dollars[v][t];
+        }
+    }
+    void tell_closed(int a, int side, int v, tiers dollars) {
+        float* told = tiers_of(replay, s, a, side, v);
+        for (int t = 0; t < s.n_tier; ++t) told[t] += dollars[t];
+    }
+
     const bool crowded;  // paths differ in who of the tables is there
     Crowd crowds[MAX_ASSET];
 

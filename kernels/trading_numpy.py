@@ -23,6 +23,7 @@ class Trading:
     out: np.ndarray  # left out of arbitrage, and of indices that say so, bool [path, asset, venue]
     depth: np.ndarray  # what outages leave of it [path, 1, venue]
     throughput: np.ndarray  # the same [path, 1, venue]
+    down: np.ndarray  # venues, bool [path, venue]
     band: np.ndarray | None = None  # what books take up to a breaker's level, USD [path, asset, side, venue]
 
     def traded(self, last, price):
@@ -39,9 +40,9 @@ def begin(scenario, state, q, n, drawn) -> Trading:
         price = state.fundamental[..., None] + PERCENT * moved
         halted = arrays.listed & halt.decide(parts.halt, state.breakers, price, n)
     if parts.outage is None:
-        return Trading(halted, halted, none, none)
+        return Trading(halted, halted, none, none, np.zeros((len(q), q.shape[2]), bool))
     down, throughput, depth = outage.decide(parts.outage, state.failures, n, drawn)
-    return Trading(halted, halted | down[:, None], depth[:, None], throughput[:, None])
+    return Trading(halted, halted | down[:, None], depth[:, None], throughput[:, None], down)
 
 
 def even_out(arrays, trading, q, depth):

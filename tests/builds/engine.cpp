@@ -13,6 +13,8 @@ constexpr int MAX_ASSET = 16, MAX_SLOT = 16, MAX_SOURCE = 8, MAX_EVENT = 8, MAX_
 constexpr int MAX_STEP = 1 << 12, MAX_CLOSING = 1 << 14;
 #include "kernels/fused.h"
 
+#define TRACED
+
 namespace ISA {
 
 static inline int first_lane(uint32_t mask) { return __builtin_ctz(mask); }

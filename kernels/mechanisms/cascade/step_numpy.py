@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kernels.mechanisms.book import PERCENT
 from kernels.mechanisms.book.step_numpy import displacement
 from kernels.mechanisms.cascade import (
     DUST,
@@ -68,6 +69,13 @@ class Rounds:
         moved = displacement(q, self.alpha[at], self.band[at])
         marks = self.marks.at(at)
         return marks.reached(distance(marks.price(fundamental, moved), self.offset[at]))
+
+    def here(self, at, flow):
+        """Fundamental [at], prices and marks [at, venue], log, after a flow."""
+        fundamental, q = self.move(at, flow)
+        moved = displacement(q, self.alpha[at], self.band[at])
+        marks = self.marks.at(at).price(fundamental, moved) * self.arrays.listed[self.asset[at]]
+        return fundamental, fundamental[:, None] + PERCENT * moved, marks
 
     def forced(self, at, frontier):
         """Notional that frontiers force beyond what was executed in earlier steps."""
@@ -139,6 +147,7 @@ def run(
     flow=None,
     crowd=None,
     taking=None,
+    told=None,
 ):
     """Rounds of forced flow until the flow still to come is negligible, Eqs. (1)-(5).
 
@@ -152,6 +161,7 @@ def run(
     crowd      : Crowd of these rows; None: all are as in the tables
     flow       : [n, side, venue], executed before `extra` came, where the rounds go on; None: they begin
     taking     : what backstop vaults take of these rows; None: nothing
+    told       : takes every round, where a replay asks for it
     """
     n = len(asset)
     rounds = Rounds(arrays, asset, marks, fundamental, q, depth, base, survival, offset, extra, crowd, taking)
@@ -172,6 +182,8 @@ def run(
         new = np.maximum(flow - assumed[at], 0.0)
         end.flow[at], end.wanted[at], end.rounds[at] = flow, wanted, number
         end.fundamental[at], end.q[at] = rounds.move(at, flow)
+        if told is not None:
+            told.round(asset[at], number, *rounds.here(at, flow), flow, extra[at])
         before, total[at] = total[at], new.sum(axis=(1, 2))
         pushed = new
         if number == 1:

@@ -35,6 +35,7 @@ class Record:
         self.funding = np.zeros((n, v, 2))
         self.whale_deficit = np.zeros((n, a, 2, v))
         self.liquidated_tier = np.zeros((n, v, t))
+        self.forced_tier = None  # the same by [path, asset, side, venue, tier], where a replay asks for it
         self.adl_notional = np.zeros((n, v, t))
         self.closed = np.zeros((n, v))
         self.trough = np.zeros((n, a, v))
@@ -123,6 +124,8 @@ class Record:
         np.add.at(self.liquidated, (path, venue, asset, side), dollars.sum(axis=1))
         np.add.at(self.coins, (path, venue, asset), notional.sum(axis=1))
         np.add.at(self.liquidated_tier, (path, venue), dollars)
+        if self.forced_tier is not None:
+            np.add.at(self.forced_tier, (path, asset, side, venue), dollars)
         np.add.at(self.flow[:, self.step], path, dollars.sum(axis=1))
 
     def funds(self, paid, minutes, spent):
@@ -181,6 +184,8 @@ class Record:
         self.liquidated += sides
         self.coins += coins
         self.liquidated_tier += dollars.sum(axis=1)
+        if self.forced_tier is not None:
+            self.forced_tier += np.einsum("psaiv,psvt->paivt", legs, notional)
         self.closed += arrays.closing_share * coins.sum(axis=2)
         self.flow[:, self.step] += dollars.sum(axis=(1, 2, 3))
 
