@@ -46,6 +46,8 @@ def _event(overlay: Overlay) -> str:
     if overlay.kind == "price_shock":
         on = f"{overlay.factor} " if overlay.factor else ""
         what = f"{on}{SHARE.format(overlay.size)} over {over} from {at}"
+        if overlay.recovery is not None:
+            what += f", {SHARE.format(overlay.recovered)} of it taken back"
         return f"{overlay.name} ({what})" if overlay.name else f"price shock of {what}"
     if overlay.kind == "depeg":
         what = f"{overlay.asset} off its peg by {SHARE.format(overlay.size)} over {over} from {at}"

@@ -10,7 +10,7 @@ import numpy as np
 from kernels.mechanisms.exogenous.step_numpy import mixing_edges
 from kernels.mechanisms.overlay import MAX_EVENT, Event
 from kernels.scenario import ScenarioShape
-from stress.compile.overlays import MOST_VOLATILITY, chosen, depeg, overlap, shock_betas
+from stress.compile.overlays import MOST_VOLATILITY, chosen, overlap, shock_betas, there_and_back
 from stress.config.check.overlays import LARGEST_MOVE, LEAST_DEPTH
 from stress.config.overlay import Drawable
 
@@ -45,13 +45,12 @@ def part(config: RunConfig, shape: ScenarioShape) -> Event | None:
 def fill(config: RunConfig, shape: ScenarioShape, event: Drawable, row: dict[str, np.ndarray]) -> None:
     """Write what an event does at a factor of one."""
     if event.kind == "depeg":
-        row["shock"][:, shape.assets.index(event.asset)] = depeg(config, event)
+        row["shock"][:, shape.assets.index(event.asset)] = there_and_back(config, event)
+        return
+    if event.kind == "price_shock":
+        row["shock"][:] = there_and_back(config, event)[:, None] * shock_betas(config, event)
         return
     share = overlap(config, event.at, event.over)
-    if event.kind == "price_shock":
-        weight = share * config.run.step / event.over
-        row["shock"][:] = weight[:, None] * shock_betas(config, event) * math.log1p(event.size)
-        return
     row["share"][:] = share
     assets = chosen(shape.assets, event.assets)
     if event.kind == "volatility":

@@ -28,7 +28,7 @@ MOST_VOLATILITY = 100.0
 
 if TYPE_CHECKING:
     from stress.config import RunConfig
-    from stress.config.overlay import Depeg, MarketMakerDefault, PriceShock
+    from stress.config.overlay import MarketMakerDefault, Passing, PriceShock
 
 
 ELSEWHERE = (CorrelationOverlay, FundingOverlay, MarginOverlay, FlowOverlay)
@@ -58,11 +58,10 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
         share = overlap(config, overlay.at, overlay.over)
         if overlay.kind == "price_shock":
             beta = shock_betas(config, overlay)
-            weight = share * config.run.step / overlay.over
-            shock += weight[:, None] * beta * math.log1p(overlay.size)
+            shock += there_and_back(config, overlay)[:, None] * beta
             continue
         if overlay.kind == "depeg":
-            shock[:, shape.assets.index(overlay.asset)] += depeg(config, overlay)
+            shock[:, shape.assets.index(overlay.asset)] += there_and_back(config, overlay)
             continue
         factor = 1 + share * (overlay.multiplier - 1)
         assets = chosen(shape.assets, overlay.assets)
@@ -84,13 +83,13 @@ def arrays(config: RunConfig, shape: ScenarioShape) -> dict[str, np.ndarray]:
     }
 
 
-def depeg(config: RunConfig, overlay: Depeg) -> np.ndarray:
-    """Log return of the coin in every step: down, and as far as it recovers up again [step]."""
-    fall = overlap(config, overlay.at, overlay.over) / overlay.over
+def there_and_back(config: RunConfig, overlay: Passing) -> np.ndarray:
+    """Log return in every step of what has a beta of one: there, and as far as it is taken back [step]."""
+    there = overlap(config, overlay.at, overlay.over) / overlay.over
     if overlay.recovery is not None:
         back = overlap(config, overlay.at + overlay.over + overlay.stays, overlay.recovery)
-        fall = fall - overlay.recovered * back / overlay.recovery
-    return fall * config.run.step * math.log1p(overlay.size)
+        there = there - overlay.recovered * back / overlay.recovery
+    return there * config.run.step * math.log1p(overlay.size)
 
 
 def gone(config: RunConfig, shape: ScenarioShape, default: MarketMakerDefault) -> np.ndarray:

@@ -25,7 +25,7 @@ from stress.config.drawn import Drawn
 
 
 class PriceShock(Strict):
-    """A move of the exogenous prices, spread evenly over a while."""
+    """A move of the exogenous prices, spread evenly over a while; part of it may be taken back."""
 
     kind: Literal["price_shock"]
     name: Text | None = None
@@ -42,6 +42,12 @@ class PriceShock(Strict):
     """The factor that moves by `size`; by default the assets are moved themselves."""
     betas: dict[str, Number] = {}
     """Beta by asset; where not named 1, or the factor's."""
+    stays: Instant = 0.0
+    """How long prices then wait before they turn."""
+    recovery: Duration | None = None
+    """How long it takes to come back as far as it does; never by default."""
+    recovered: Share = 1.0
+    """Share of the move, in log price, that is taken back."""
 
 
 class VolatilityOverlay(Strict):
@@ -118,11 +124,6 @@ class Depeg(Strict):
     """How long it then takes back to the peg; never by default."""
     recovered: Share = 1.0
     """Share of the fall, in log price, that it regains."""
-
-    @property
-    def end(self) -> float:
-        """When it is over, from the start of the run."""
-        return self.at + self.over + (self.stays + self.recovery if self.recovery is not None else 0.0)
 
 
 class FundingOverlay(Strict):
@@ -309,3 +310,11 @@ Overlay = Annotated[
 
 Drawable = PriceShock | VolatilityOverlay | DepthOverlay | Depeg | FundingOverlay
 """Events whose size may be drawn."""
+
+Passing = PriceShock | Depeg
+"""Moves of prices that may be taken back."""
+
+
+def passed(move: Passing) -> float:
+    """When a move is over, from the start of the run."""
+    return move.at + move.over + (move.stays + move.recovery if move.recovery is not None else 0.0)

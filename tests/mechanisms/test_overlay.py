@@ -39,6 +39,22 @@ def test_shock_is_what_the_exogenous_price_does(engine):
     assert outcome.index_fall[0] == pytest.approx(-np.expm1([-0.03, -0.03]), rel=1e-6)
 
 
+def test_news_that_passes_by_hand():
+    """-9% over 30 minutes, 45% of it in log price taken back over 40, after 5 minutes; beta 1.4 and 1."""
+    change = (
+        "overlays=[{kind: price_shock, at: 10m, over: 30m, size: -9%, betas: {ETH: 1.4}, "
+        "stays: 5m, recovery: 40m, recovered: 45%}]"
+    )
+    scenario = compiled("run.horizon=2h", "run.step=60s", change)
+    assets, found = list(scenario.shape.assets), scenario.arrays.shock
+    for asset, beta in (("BTC", 1.0), ("ETH", 1.4)):
+        steps = found[:, assets.index(asset)]
+        assert steps[10:40] == pytest.approx(np.full(30, -0.003144 * beta), rel=2e-4)
+        assert steps[45:85] == pytest.approx(np.full(40, 0.001061 * beta), rel=2e-4)
+        assert np.count_nonzero(steps) == 70
+        assert np.exp(steps.sum() / beta) == pytest.approx(0.9495, abs=5e-5)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_volatility_scales_the_draws_of_its_steps(engine):
     """Zero everywhere but in step 2, where the same normal counts once or three times."""
@@ -189,11 +205,13 @@ def test_what_a_run_is_conditional_on():
     overlays = (
         "overlays=[{kind: margin, at: 5m, factor: 2, venues: [alpha]}, "
         "{kind: funding, at: 0s, over: 1h, rate: 4%}, "
-        "{kind: market_maker_default, name: gone, at: 2m, over: 5m, share: 50%}]"
+        "{kind: market_maker_default, name: gone, at: 2m, over: 5m, share: 50%}, "
+        "{kind: price_shock, at: 2m, over: 5m, size: -5%, recovery: 5m, recovered: 45%}]"
     )
     config = load(CONFIGS / "small.yaml", [overlays, "venues.beta.funding={cap: 2%}"])
     assert conditional_on(config) == (
-        "margins x2 from 5m on alpha, funding 4% higher for 1h from 0s, gone (50% of depth gone from 2m)"
+        "margins x2 from 5m on alpha, funding 4% higher for 1h from 0s, gone (50% of depth gone from 2m), "
+        "price shock of -5% over 5m from 2m, 45% of it taken back"
     )
 
 

@@ -23,9 +23,11 @@ from stress.config.overlay import (
     OracleError,
     OutageOverlay,
     Overlay,
+    Passing,
     PriceShock,
     StaleFeed,
     VolatilityOverlay,
+    passed,
 )
 from stress.errors import quoted, suggest
 
@@ -59,6 +61,8 @@ def overlays(draft: Draft) -> Iterator[Finding]:
         for key in ("venues", "assets"):
             if getattr(overlay, key, None) == ():
                 yield (*path, key), "is empty", "the event would touch nothing", "Leave it out for all."
+        if isinstance(overlay, Passing):
+            yield from never_back(path, overlay)
         if isinstance(overlay, PriceShock):
             yield from undefined((*path, "betas"), overlay.betas, draft.assets, "asset")
             if overlay.factor is None:
@@ -173,11 +177,18 @@ def coin(draft: Draft, path: Path, overlay: Depeg) -> Iterator[Finding]:
     if abs(move := math.log1p(overlay.size)) > LARGEST_MOVE:
         why = f"more than {LARGEST_MOVE:g} either way cannot be computed"
         yield (*path, "size"), f"moves the log price of {overlay.asset} by {move:.3g}", why, ""
-    if overlay.recovery is None:
-        for key, unused in (("stays", overlay.stays != 0), ("recovered", overlay.recovered != 1)):
-            if unused:
-                why = "without `recovery` the coin never comes back"
-                yield (*path, key), "is not used", why, "Add a recovery, or remove it."
+
+
+def never_back(path: Path, overlay: Passing) -> Iterator[Finding]:
+    """Findings where it is said how a move comes back that never does."""
+    if overlay.recovery is not None:
+        return
+    for key, unused in (("stays", overlay.stays != 0), ("recovered", overlay.recovered != 1)):
+        if unused:
+            what = (
+                "the coin never comes back" if isinstance(overlay, Depeg) else "the move is never taken back"
+            )
+            yield (*path, key), "is not used", f"without `recovery` {what}", "Add a recovery, or remove it."
 
 
 def inventory(draft: Draft, path: Path, default: MarketMakerDefault) -> Iterator[Finding]:
@@ -228,8 +239,8 @@ def too_far(path: Path, shock: PriceShock, assets: Iterable[str]) -> Iterator[Fi
 
 def finish(overlay: Overlay) -> float:
     """When an event is over, from the start of the run; those without an end when they begin."""
-    if isinstance(overlay, Depeg):
-        return overlay.end
+    if isinstance(overlay, Passing):
+        return passed(overlay)
     return overlay.at if isinstance(overlay, MarginOverlay) else overlay.at + overlay.over
 
 
