@@ -121,7 +121,9 @@ class Builder:
         for statistic, measure in STATISTICS.items():
             by_level = "level" in definitions()["statistics"][statistic].get("dims", ())
             found = self.estimate(cells, partial(measure, self), by_level)
-            self.add(f"{field}_{statistic}", found, self._warning(cells) if statistic == "es" else {})
+            self.add(
+                f"{field}_{statistic}", found, few_beyond(cells, self.levels) if statistic == "es" else {}
+            )
 
     def estimate(self, cells, measure: Callable[[Distribution], Estimate], by_level=False) -> Estimate:
         """One measure of every cell, [*cells, level?]."""
@@ -160,15 +162,6 @@ class Builder:
                 values = np.pad(values, padding, constant_values=np.nan)
         return xr.Variable(("scenario", *dims), values[None], attributes)
 
-    def _warning(self, cells: np.ndarray) -> dict[str, str]:
-        """What to say where few paths lie beyond a level: of those that count in the smallest cell."""
-        n_path = min((values.n for values in cells.ravel() if values.n), default=0)
-        few = [f"{level:.6g}" for level in self.levels if n_beyond(n_path, level) < FEW]
-        if not few or not n_path:
-            return {}
-        levels = ", ".join(few)
-        return {"warning": f"fewer than {FEW} paths lie beyond level {levels}: intervals are a rough guide"}
-
     def dataset(self, name: str) -> xr.Dataset:
         """All variables, with the coordinates that they use."""
         used = {dim for variable in self.variables.values() for dim in variable.dims}
@@ -189,6 +182,16 @@ STATISTICS: dict[str, Callable[[Builder, Distribution], Estimate]] = {
 def first(estimate: Estimate) -> Estimate:
     """The first of an array of estimates."""
     return Estimate(estimate.value[0], estimate.lower[0], estimate.upper[0])
+
+
+def few_beyond(cells: np.ndarray, levels: Sequence[float]) -> dict[str, str]:
+    """What to say where few paths lie beyond a level: of those that count in the smallest cell."""
+    n_path = min((values.n for values in cells.ravel() if values.n), default=0)
+    few = [f"{level:.6g}" for level in levels if n_beyond(n_path, level) < FEW]
+    if not few or not n_path:
+        return {}
+    named = ", ".join(few)
+    return {"warning": f"fewer than {FEW} paths lie beyond level {named}: intervals are a rough guide"}
 
 
 def add_shares(builder: Builder, open_interest: np.ndarray) -> None:

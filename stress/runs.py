@@ -147,17 +147,16 @@ def resume(
 
 
 def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
-    """The cube of a run as an `xarray.Dataset`, in memory.
+    """The cube of a run as an `xarray.Dataset`, in memory; what the file knows besides is at its `.stress`.
 
     path : folder of the run, or its cube.h5
     group: "/" the cube; "tally", "status", "config" and "worst" as in docs/formats/cube.md
 
     raises: `StoreError` where there is none, it is damaged, or its format is newer than this program
     """
-    from stress.io import open_group
+    from stress.accessor import opened
 
-    file = cube_file(path)
-    return open_group(RunFolder(file.parent).read(file), group)
+    return opened(cube_file(path), group)
 
 
 def cube_file(path: str | os.PathLike[str]) -> Path:

@@ -6,7 +6,7 @@ Histograms stay as they are stored, by their filled bins: a few megabytes for a 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -140,14 +140,19 @@ class Cells:
 
         raises: `ConfigError` for a label or dim that is not there, or a dim without a total that is not named
         """
-        labels = self.labels(field)
-        if unknown := next((dim for dim in at if dim not in labels), None):
-            why, hint = suggest(unknown, labels)
-            raise ConfigError(f'{field} has no dimension "{unknown}" ({why}). {hint}'.rstrip())
+        labels = self.check_dims(field, at)
         index = [_place(field, dim, known, at.get(dim)) for dim, known in labels.items()]
         shape = [len(known) for known in labels.values()]
         within = int(np.ravel_multi_index(index, shape)) if index else 0
         return self.layout.slices[field].start + within
+
+    def check_dims(self, field: str, at: Iterable[str]) -> dict[str, list[Any]]:
+        """The labels of a field, which must have the dims named: else a `ConfigError`."""
+        labels = self.labels(field)
+        if unknown := next((dim for dim in at if dim not in labels), None):
+            why, hint = suggest(unknown, labels)
+            raise ConfigError(f'{field} has no dimension "{unknown}" ({why}). {hint}'.rstrip())
+        return labels
 
     def counted_in(self, field: str, **at: Any) -> int | None:
         """The cell whose paths above zero are those over which a field is reported; None: all paths."""

@@ -1,4 +1,4 @@
-"""What a file still knows: any quantile of any cell, as the cube has it, of one file or of several together."""
+"""What a file still knows: any quantile of any cell, as the cube has it, of one file or of several."""
 
 import numpy as np
 import pytest
