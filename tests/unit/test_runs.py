@@ -130,7 +130,7 @@ def test_stopped_run_goes_on_to_the_same_bits(config, finished, tmp_path):
 
 STRUCK = """
 import os, sys
-from stress import progress
+from stress.terminal import progress
 from stress.cli import main
 
 number = int(sys.argv.pop())
