@@ -73,6 +73,7 @@ def coordinates(shape: ScenarioShape, levels: Sequence[float]) -> dict[str, Any]
         "component": list(COMPONENTS),
         "channel": list(CHANNELS),
         "venue": [*shape.venues, ALL],
+        "other_venue": [*shape.venues, ALL],
         "asset": [*shape.assets, ALL],
         "side": [*SIDES, "both"],
         "tier": [*shape.tiers, ALL],
@@ -225,6 +226,8 @@ def add_probabilities(builder: Builder) -> None:
     funds = [*builder.distributions("exhaustion_time"), builder.distributions("venues_exhausted").item()]
     builder.add("exhaustion_probability", stacked([probability.exhaustion(f, confidence) for f in funds]))
     builder.add("joint_exhaustion_probability", probability.at_least(funds[-1], n_venue, confidence))
+    pairs = probability.pairs(builder.tally.exhausted, n_venue)
+    builder.add("pair_exhaustion_probability", probability.proportion(pairs, builder.n_path, confidence))
 
 
 def with_lists(scenario: Scenario) -> np.ndarray:

@@ -20,7 +20,7 @@ from kernels.parts import histogram
 from kernels.scenario import ScenarioShape
 from stress.cube import ALL, describe_group
 from stress.errors import StoreError
-from stress.tally import REST, Tally
+from stress.tally import REST, Tally, bits
 
 FORMAT = "liquidation-stress"
 FORMAT_VERSION = 2
@@ -30,6 +30,12 @@ SMALL = 64
 SHARD_LEVEL, CUBE_LEVEL = 1, 4
 
 NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable."
+OF_A_TALLY = ("tally", "status", "worst", "exhausted")
+"""Groups that hold a tally."""
+
+SINCE = {"exhausted": (2, "which venues' funds were spent together")}
+"""Groups that older formats lack: the version that brought them, and what they say."""
+
 LAYOUT = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", "_Netcdf4Coordinates"}
 """Attributes that belong to the layout, not to the contents."""
 
@@ -102,6 +108,7 @@ def open_group(source: str | os.PathLike[str] | bytes, group: str = "/") -> xr.D
     try:
         with h5py.File(stream, "r") as file:
             version = check_format(file.attrs)
+            check_group(group, version)
             return as_today(group, _read_group(file[group]), version)
     except (OSError, KeyError, ValueError) as error:
         raise StoreError(f"{shown} cannot be read ({error})") from error
@@ -135,6 +142,16 @@ def as_today(group: str, dataset: xr.Dataset, version: int) -> xr.Dataset:
     return dataset
 
 
+def check_group(group: str, version: int) -> None:
+    """`StoreError` for a group that files of this format version lack."""
+    since, what = SINCE.get(group.strip("/"), (0, ""))
+    if version < since:
+        raise StoreError(
+            f"the file does not say {what} (it has format version {version}, and {since} is the first that "
+            "does). Run it anew."
+        )
+
+
 def check_format(attributes: Mapping[str, Any]) -> int:
     """The format version; `StoreError` for a file that is not ours, or newer than this program."""
     if attributes.get("format") != FORMAT:
@@ -149,7 +166,7 @@ def check_format(attributes: Mapping[str, Any]) -> int:
 
 
 def tally_groups(tally: Tally, labels: Mapping[str, Any]) -> dict[str, xr.Dataset]:
-    """The groups `tally`, `status` and `worst`: all of a tally.
+    """The groups `OF_A_TALLY`: all of a tally.
 
     Histograms are stored by their filled bins, cell after cell; see docs/formats/cube.md.
     """
@@ -188,8 +205,20 @@ def tally_groups(tally: Tally, labels: Mapping[str, Any]) -> dict[str, xr.Datase
         },
         coords={key: labels[key] for key in ("venue", "tier", "rank")},
     )
-    groups = {"tally": tables, "status": status, "worst": worst}
-    return {name: describe_group(name, dataset) for name, dataset in groups.items()}
+    subset = np.flatnonzero(tally.exhausted)
+    exhausted = xr.Dataset(
+        {
+            "venues": ("subset", subset.astype(np.uint16)),
+            "count": ("subset", compact(tally.exhausted[subset])),
+        }
+    )
+    groups = dict(zip(OF_A_TALLY, (tables, status, worst, exhausted), strict=True))
+    found = {name: describe_group(name, dataset) for name, dataset in groups.items()}
+    venues = labels["venue"][:-1]
+    exhausted.variables["venues"].attrs.update(
+        flag_masks=bits(len(venues)).astype(np.uint16), flag_meanings=" ".join(venues)
+    )
+    return found
 
 
 def compact(values: np.ndarray) -> np.ndarray:
@@ -198,21 +227,26 @@ def compact(values: np.ndarray) -> np.ndarray:
 
 
 def add_tally(total: Tally, groups: Mapping[str, Any]) -> None:
-    """Add a stored tally to one in memory; `groups` maps the three names to their arrays.
+    """Add a stored tally to one in memory; `groups` maps the names `OF_A_TALLY` to their arrays.
 
-    raises: `StoreError` where the stored tally has other cells
+    raises: `StoreError` where the stored tally has other cells, or an older format
     """
-    tables, status, worst = (groups[name] for name in ("tally", "status", "worst"))
+    if any(name not in groups for name in OF_A_TALLY):
+        raise StoreError("the tally has an older format, and does not add up with this one (run it anew)")
+    tables, status, worst, subsets = (groups[name] for name in OF_A_TALLY)
     entries = tables["entries"]
     if len(entries) != total.layout.n_cell or not np.array_equal(tables["exponent"], total.layout.exponent):
         raise StoreError("the shard has other cells than the run (another program wrote it)")
     flat = np.repeat(np.arange(len(entries)), entries) * histogram.N_BIN + tables["bin"]
     total.counts.reshape(-1)[flat] += tables["count"].astype(np.int64)
     total.remainders.reshape(-1)[flat] += tables["remainder"].astype(np.int64)
+    exhausted = np.zeros_like(total.exhausted)
+    exhausted[subsets["venues"]] = subsets["count"]
     total.add_rest(
         n_path=tables["n_path"],
         sums=tables["sum"],
         squares=tables["sum_of_squares"],
+        exhausted=exhausted,
         worst_loss=worst["loss"],
         worst_path=worst["path"],
         status=status["count"],
@@ -229,10 +263,10 @@ def read_tally(data: bytes, shape: ScenarioShape) -> Tally:
 
 
 def read_arrays(data: bytes) -> dict[str, dict[str, np.ndarray]]:
-    """The arrays of the groups that hold a tally."""
+    """The arrays of the groups that hold a tally; without those that an older format lacks."""
     with h5py.File(io.BytesIO(data), "r") as file:
-        check_format(file.attrs)
-        return {name: _arrays(file[name]) for name in ("tally", "status", "worst")}
+        version = check_format(file.attrs)
+        return {name: _arrays(file[name]) for name in OF_A_TALLY if SINCE.get(name, (0,))[0] <= version}
 
 
 def _arrays(group: Any) -> dict[str, np.ndarray]:

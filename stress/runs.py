@@ -150,7 +150,7 @@ def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
     """The cube of a run as an `xarray.Dataset`, in memory; what the file knows besides is at its `.stress`.
 
     path : folder of the run, or its cube.h5
-    group: "/" the cube; "tally", "status", "config" and "worst" as in docs/formats/cube.md
+    group: "/" the cube; "tally", "status", "worst", "exhausted" and "config" as in docs/formats/cube.md
 
     raises: `StoreError` where there is none, it is damaged, or its format is newer than this program
     """

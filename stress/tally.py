@@ -14,7 +14,7 @@ import numpy as np
 from kernels.outcome import COUNTERS, FAILED, STATUS, Layout
 from kernels.parts import histogram
 from kernels.parts.histogram import histogram_numpy
-from kernels.scenario import ScenarioShape
+from kernels.scenario import LANES, ScenarioShape
 from stress.errors import ConfigError
 from stress.worst import N_WORST, NO_PATH, add_worst, contenders
 
@@ -23,7 +23,9 @@ N_FAILED = 64
 
 THREADS_PER_CORE, MOST_THREADS = 4, 256
 
-REST = ("n_path", "sums", "squares", "worst_loss", "worst_path", "status", "failed_path", "counters")
+REST = (
+    "n_path", "sums", "squares", "exhausted", "worst_loss", "worst_path", "status", "failed_path", "counters",
+)  # fmt: skip
 """Attributes of a tally besides its histograms."""
 
 
@@ -35,6 +37,8 @@ class Tally:
     remainders  : int64 [cell, bin]
     sums        : uint64 [cell, word], low and high
     squares     : uint64 [cell, word]
+    exhausted   : int64 [subset], paths by which venues' funds were spent: bit v of the subset's number stands
+                  for venue v; failed paths are left out
     worst_loss  : float32 [venue+, tier+, rank], USD; total loss of the worst paths, largest first
     worst_path  : int64 [venue+, tier+, rank]; ties go to the smaller number; NO_PATH where there is none
     status      : int64 [status], paths with each bit of `kernels.outcome.STATUS`, those with none first
@@ -43,6 +47,8 @@ class Tally:
     """
 
     def __init__(self, shape: ScenarioShape):
+        if shape.n_venue > LANES:
+            raise ValueError(f"a tally counts the subsets of {LANES} venues at most, not of {shape.n_venue}")
         self.layout = Layout(shape)
         n_cell, n_worst = self.layout.n_cell, (shape.n_venue + 1, shape.n_tier + 1, N_WORST)
         self.n_path = 0
@@ -50,6 +56,7 @@ class Tally:
         self.remainders = np.zeros((n_cell, histogram.N_BIN), np.int64)
         self.sums = np.zeros((n_cell, 2), np.uint64)
         self.squares = np.zeros((n_cell, 2), np.uint64)
+        self.exhausted = np.zeros(1 << shape.n_venue, np.int64)
         self.worst_loss = np.zeros(n_worst, np.float32)
         self.worst_path = np.full(n_worst, NO_PATH, np.int64)
         self.status = np.zeros(1 + len(STATUS), np.int64)
@@ -78,12 +85,14 @@ class Tally:
         n_bad = self._add_rows(rows, n_thread)
         if n_bad:
             raise ValueError(f"{n_bad} negative or non-finite numbers in paths {first}..{path[-1]}")
+        spent = self.layout.view(rows, "exhaustion_time") > 0
+        self.exhausted += np.bincount(spent @ bits(spent.shape[1]), minlength=len(self.exhausted))
         total = self.layout.view(rows, "loss")[:, 0].reshape(len(rows), -1)
         which, place = contenders(total, self.worst_loss.reshape(-1, N_WORST)[:, -1])
         self._note_worst(which, total[place, which], path[place])
 
     def add_found(self, first: int, found) -> None:
-        """Note paths that an engine counts itself: all of them but their histograms and moments.
+        """Note paths that an engine counts itself: all of them but what `add_histograms` brings.
 
         found: `kernels.cuda.blocks.Found`
         """
@@ -94,12 +103,13 @@ class Tally:
         for loss, path in found.worst:
             self._note_lists(loss, path)
 
-    def add_histograms(self, counts, remainders, sums, squares, bad) -> None:
+    def add_histograms(self, counts, remainders, sums, squares, exhausted, bad) -> None:
         """What an engine counted itself; `bad`: how many numbers were negative or not finite."""
         if bad.any():
             raise ValueError(f"{int(bad.sum())} negative or non-finite numbers")
         self.counts += counts
         self.remainders += remainders
+        self.exhausted += exhausted
         add_words(self.sums, sums)
         add_words(self.squares, squares)
 
@@ -113,12 +123,13 @@ class Tally:
     __iadd__ = add
 
     def add_rest(
-        self, *, n_path, sums, squares, worst_loss, worst_path, status, failed_path, counters
+        self, *, n_path, sums, squares, exhausted, worst_loss, worst_path, status, failed_path, counters
     ) -> None:
         """Add all of another tally but its histograms; arguments are its attributes."""
         add_words(self.sums, sums)
         add_words(self.squares, squares)
         self.n_path += int(n_path)
+        self.exhausted += exhausted
         self.status += status
         self.counters += counters
         self._note_failed(failed_path)
@@ -133,8 +144,8 @@ class Tally:
         return _fused.tally_add(*arrays, bounded(n_thread))
 
     def _note_statuses(self, status, counters) -> None:
-        bits = np.array([0, *STATUS], np.uint32)
-        self.status += ((status[:, None] & bits) != 0).sum(axis=0)
+        words = np.array([0, *STATUS], np.uint32)
+        self.status += ((status[:, None] & words) != 0).sum(axis=0)
         self.status[0] += (status == 0).sum()
         self.counters += counters
         self.n_path += len(status)
@@ -150,6 +161,11 @@ class Tally:
     def _note_worst(self, which, loss, path) -> None:
         lists = self.worst_loss.reshape(-1, N_WORST), self.worst_path.reshape(-1, N_WORST)
         add_worst(*lists, which, loss, path)
+
+
+def bits(n_venue: int) -> np.ndarray:
+    """The bit of each venue in the number of a subset: int64 [venue]."""
+    return 1 << np.arange(n_venue)
 
 
 def bounded(threads: int) -> int:

@@ -84,9 +84,10 @@ class CountedBlock(Block):
         c = self.counts
         arguments = (
             self.rows, self.status, np.int32(count), c.exponent, c.counts, c.remainders, c.sums, c.squares,
-            c.bad, c.worst_cells, c.worst_least, self.worst_loss, self.worst_place,
+            c.bad, np.int32(c.n_list), c.worst_cells, c.worst_least, self.worst_loss, self.worst_place,
+            np.int32(c.n_venue), c.exhaustion_cells, c.exhausted,
         )  # fmt: skip
-        self.tally(self.engine.n_cell + c.n_list, source.TALLY_THREADS, arguments, self.on)
+        self.tally(self.engine.n_cell + c.n_list + 1, source.TALLY_THREADS, arguments, self.on)
 
     def bring(self, into: Found, here: slice) -> None:
         """The worst paths."""
@@ -136,28 +137,31 @@ class Found:
 
 
 class Counts:
-    """Histograms and moments of all cells in the memory of a GPU, as `stress.tally` has them."""
+    """What is added up in the memory of a GPU: histograms and moments of all cells, and which venues failed
+    together, as `stress.tally` has them."""
 
     def __init__(self, engine: Prepared):
         device, layout = engine.gpu, Layout(engine.scenario.shape)
-        cells = layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0].ravel()
-        self.n_list, n_cell = len(cells), layout.n_cell
+        cells = np.arange(layout.n_cell, dtype=np.int32)
+        losses, times = layout.view(cells, "loss")[0].ravel(), layout.view(cells, "exhaustion_time")
+        self.n_list, self.n_venue, n_cell = len(losses), len(times), layout.n_cell
         self.gpu = device
         self.exponent = device.upload(layout.exponent)
-        self.worst_cells = device.upload(cells)
+        self.worst_cells, self.exhaustion_cells = device.upload(losses), device.upload(times)
         self.worst_least = device.zeros(self.n_list, np.uint32)
         self.counts = device.zeros((n_cell, histogram.N_BIN), np.int64)
         self.remainders = device.zeros((n_cell, histogram.N_BIN), np.int64)
         self.sums = device.zeros((n_cell, 2), np.uint64)
         self.squares = device.zeros((n_cell, 2), np.uint64)
+        self.exhausted = device.zeros(1 << self.n_venue, np.int64)
         self.bad = device.zeros(1, np.uint64)
         device.wait()
 
     def download(self) -> tuple[np.ndarray, ...]:
-        """Counts and remainders int64 [cell, bin], sums and squares uint64 [cell, word], and how many numbers
-        were negative or not finite."""
+        """Counts and remainders int64 [cell, bin], sums and squares uint64 [cell, word], paths int64 by the
+        subset of venues exhausted, and how many numbers were negative or not finite."""
         self.gpu.wait()
-        arrays = (self.counts, self.remainders, self.sums, self.squares, self.bad)
+        arrays = (self.counts, self.remainders, self.sums, self.squares, self.exhausted, self.bad)
         found = tuple(np.empty(array.shape, array.dtype) for array in arrays)
         for array, out in zip(arrays, found, strict=True):
             self.gpu.download(array, out, None)

@@ -35,13 +35,16 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS_AT_ONCE)
         for (int c = 0; c < N_COUNTER; ++c) atomicAdd(counters + c, (unsigned long long)work[c]);
 }
 
-// See `tally_rows`: a group of threads for each cell and for each list of worst paths.
+// See `tally_rows`: a group of threads for each cell and for each list of worst paths,
+// and one for the venues.
 extern "C" __global__ void __launch_bounds__(N_THREAD)
     tally_paths(const float* rows, const uint32_t* status, int count, const int32_t* exponent,
                 uint64_t* counts, uint64_t* remainders, uint64_t* sums, uint64_t* squares, uint64_t* bad,
-                const int32_t* worst_cell, uint32_t* worst_least, float* worst_loss, int32_t* worst_path) {
+                int n_list, const int32_t* worst_cell, uint32_t* worst_least, float* worst_loss,
+                int32_t* worst_path, int n_venue, const int32_t* exhaustion_cell, uint64_t* exhausted) {
     __shared__ uint64_t room[(sizeof(Shared) + 7) / 8];
     tally_rows(blockIdx.x, Rows{rows, status, count, PackedScenario::n_cell}, exponent,
                Counted{counts, remainders, sums, squares, bad},
-               Lists{worst_cell, worst_least, worst_loss, worst_path}, *(Shared*)room);
+               Lists{n_list, worst_cell, worst_least, worst_loss, worst_path},
+               Subsets{n_venue, exhaustion_cell, exhausted}, *(Shared*)room);
 }

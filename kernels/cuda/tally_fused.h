@@ -1,8 +1,10 @@
-// Rows of a block of paths into histograms, moments and lists of the worst: threads that share memory.
+// Rows of a block of paths into histograms, moments, lists of the worst, and counts of which venues failed
+// together: threads that share memory.
 //
-// One group of threads takes one cell, or one list. Everything that it adds up is an integer, so neither the
-// order of threads nor that of groups matters. Histograms of a block lie in shared memory, count and
-// remainders in one word; zeros are counted in a register, as they are the one bin that all would meet in.
+// One group of threads takes one cell, or one list; one more takes the venues. Everything that it adds up is
+// an integer, so neither the order of threads nor that of groups matters. Histograms of a block lie in shared
+// memory, count and remainders in one word; zeros are counted in a register, as they are the one bin that all
+// would meet in.
 //
 // Include first, for the machine: `own_thread()`, `N_THREAD`; `barrier()`, which all threads of a group come
 // to; `add_to(word, x)`, which gives what was there before, for words of 32 and 64 bits, of which others may
@@ -35,10 +37,18 @@ struct Counted {
 
 // Lists of the worst paths, one for each venue and tier.
 struct Lists {
+    int count;
     const int32_t* cell;  // [list] of the row
     uint32_t* least;      // [list] bits of a loss that as many paths as a list holds are known to reach
     float* loss;          // [list][rank] of this block, in any order
     int32_t* path;        // [list][rank] whose they are, in the block
+};
+
+// Paths by the subset of venues whose funds were spent.
+struct Subsets {
+    int n_venue;
+    const int32_t* cell;  // [venue] of the row: when the fund was spent, zero for never
+    uint64_t* paths;      // [subset] bit v stands for venue v
 };
 
 // What the threads of a group share.
@@ -192,11 +202,29 @@ static inline void worst_of_cell(const Rows& r, int list, const Lists& lists, Sh
     list_paths(r, cell, shared.prefix, loss, path, shared);
 }
 
-// Group `group`: one of the cells, then one of the lists.
+// Which venues' funds were spent in each path. Most paths spend none, so these are counted in a register.
+static inline void tally_subsets(const Rows& r, const Subsets& subsets) {
+    uint64_t none = 0;
+    for (int i = own_thread(); i < r.count; i += N_THREAD) {
+        if (!r.counted(i)) continue;
+        uint32_t subset = 0;
+        for (int v = 0; v < subsets.n_venue; ++v)
+            subset |= (uint32_t)(r.value(i, subsets.cell[v]) > 0.0f) << v;
+        if (subset)
+            add_to(&subsets.paths[subset], (uint64_t)1);
+        else
+            ++none;
+    }
+    add_to(&subsets.paths[0], none);
+}
+
+// Group `group`: one of the cells, then one of the lists, then the venues.
 static inline void tally_rows(int group, const Rows& r, const int32_t* exponent, const Counted& total,
-                              const Lists& lists, Shared& shared) {
+                              const Lists& lists, const Subsets& subsets, Shared& shared) {
     if (group < r.n_cell)
         tally_cell(r, group, exponent[group], total, shared);
-    else
+    else if (group < r.n_cell + lists.count)
         worst_of_cell(r, group - r.n_cell, lists, shared);
+    else
+        tally_subsets(r, subsets);
 }

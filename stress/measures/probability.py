@@ -46,6 +46,17 @@ def exhaustion(values: Distribution, confidence: float) -> Estimate:
     return proportion(values.above(0.0)[0], values.n, confidence)
 
 
+def pairs(subsets, n_venue: int) -> np.ndarray:
+    """Paths in which both of two venues were exhausted: int64 [venue+, venue+], the last for any venue.
+
+    subsets: paths by the subset of venues, bit v of its number for venue v: int64 [subset]
+    """
+    number = np.flatnonzero(subsets)
+    held = number[:, None] >> np.arange(n_venue) & 1
+    held = np.concatenate([held, (number > 0)[:, None]], axis=1)
+    return (held * subsets[number, None]).T @ held
+
+
 def at_least(values: Distribution, n_venue: int, confidence: float) -> Estimate:
     """Probability of at least 1, 2, ... n_venue, of a quantity that is a whole number: [n]."""
     return exceedance(values, [k - 0.5 for k in range(1, n_venue + 1)], confidence)

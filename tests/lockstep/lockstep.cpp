@@ -154,6 +154,7 @@ struct TallyJob {
     const int32_t* exponent;
     Counted total;
     Lists lists;
+    Subsets subsets;
     int group;
 };
 TallyJob tally_job;
@@ -162,7 +163,7 @@ Shared shared;
 void tally() {
     const int lane = current;
     const TallyJob& t = tally_job;
-    tally_rows(t.group, t.rows, t.exponent, t.total, t.lists, shared);
+    tally_rows(t.group, t.rows, t.exponent, t.total, t.lists, t.subsets, shared);
     leave(lane);
 }
 
@@ -202,17 +203,20 @@ extern "C" int run_lanes(const PackedScenario* scenario, uint64_t seed, uint64_t
     return in_lock_step(carry);
 }
 
-// Groups of threads for all cells and lists, one after the other; see kernels/cuda/tally_fused.h.
+// Groups of threads for all cells and lists and for the venues, one after the other; see
+// kernels/cuda/tally_fused.h.
 extern "C" int run_tally(int n_group, const float* rows, const uint32_t* status, int count, int n_cell,
                          const int32_t* exponent, uint64_t* counts, uint64_t* remainders, uint64_t* sums,
-                         uint64_t* squares, uint64_t* bad, const int32_t* worst_cell, uint32_t* worst_least,
-                         float* worst_loss, int32_t* worst_path) {
+                         uint64_t* squares, uint64_t* bad, int n_list, const int32_t* worst_cell,
+                         uint32_t* worst_least, float* worst_loss, int32_t* worst_path, int n_venue,
+                         const int32_t* exhaustion_cell, uint64_t* exhausted) {
     for (int group = n_group - 1; group >= 0; --group) {
         std::memset((void*)&shared, 0xff, sizeof shared);  // as it may be on a GPU
         tally_job = {{rows, status, count, n_cell},
                      exponent,
                      {counts, remainders, sums, squares, bad},
-                     {worst_cell, worst_least, worst_loss, worst_path},
+                     {n_list, worst_cell, worst_least, worst_loss, worst_path},
+                     {n_venue, exhaustion_cell, exhausted},
                      group};
         if (in_lock_step(tally)) return 1;
     }

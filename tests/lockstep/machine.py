@@ -90,10 +90,12 @@ def run(library: ctypes.CDLL, scenario, seed: int, first: int, count: int):
 
 def tally(library: ctypes.CDLL, n_group: int, rows, status, count, *others) -> None:
     """The kernel that counts rows; arguments as those of `tally_paths` in kernels/cuda/paths.cu."""
-    addresses = [ctypes.c_void_p(array.ctypes.data) for array in (rows, status, *others)]
+    given = [
+        ctypes.c_void_p(x.ctypes.data) if np.ndim(x) else ctypes.c_int(x) for x in (rows, status, *others)
+    ]
     sizes = ctypes.c_int(count), ctypes.c_int(rows.shape[1])
     with ONE_AT_A_TIME:
-        apart = library.run_tally(ctypes.c_int(n_group), *addresses[:2], *sizes, *addresses[2:])
+        apart = library.run_tally(ctypes.c_int(n_group), *given[:2], *sizes, *given[2:])
     assert not apart, "threads took branches of their own"
 
 

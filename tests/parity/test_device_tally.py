@@ -43,12 +43,14 @@ def counted(library, rows, status, *, block):
     bad = np.zeros(1, np.uint64)
     lists = layout.view(np.arange(layout.n_cell, dtype=np.int32), "loss")[0].ravel()
     least = np.zeros(len(lists), np.uint32)
+    times = np.arange(layout.n_cell, dtype=np.int32)[layout.slices["exhaustion_time"]]
     for start in range(0, len(rows), block):
         part, seen = rows[start : start + block].copy(), status[start : start + block].copy()
         loss, place = np.empty((len(lists), N_WORST), np.float32), np.empty((len(lists), N_WORST), np.int32)
         machine.tally(
-            library, layout.n_cell + len(lists), part, seen, len(part), layout.exponent,
-            total.counts, total.remainders, total.sums, total.squares, bad, lists, least, loss, place,
+            library, layout.n_cell + len(lists) + 1, part, seen, len(part), layout.exponent,
+            total.counts, total.remainders, total.sums, total.squares, bad, len(lists), lists,
+            least, loss, place, len(times), times, total.exhausted,
         )  # fmt: skip
         found = blocks.Found(len(part), np.zeros(7, np.int64), [(loss, start + place.astype(np.int64))])
         found.status[:] = seen
@@ -86,7 +88,7 @@ def test_paths_that_run_again_are_not_counted(lockstep):
     wanted = Tally(samples.SHAPE)
     wanted.add_batch(0, rows[status == 0], status[status == 0], np.zeros(7, np.int64))
     found, _ = counted(lockstep, rows, status, block=60)
-    for name in ("counts", "remainders", "sums", "squares", "worst_loss"):
+    for name in ("counts", "remainders", "sums", "squares", "exhausted", "worst_loss"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
 
 
@@ -104,7 +106,7 @@ def test_bad_values_are_counted(lockstep, value):
     rows[3, 5] = value
     assert counted(lockstep, rows, np.zeros(20, np.uint32), block=20)[1] == 1
     with pytest.raises(ValueError, match="1 negative or non-finite numbers"):
-        Tally(samples.SHAPE).add_histograms(0, 0, 0, 0, np.array([1], np.uint64))
+        Tally(samples.SHAPE).add_histograms(0, 0, 0, 0, 0, np.array([1], np.uint64))
 
 
 def test_carries_meet_no_limit(lockstep):
@@ -116,7 +118,7 @@ def test_carries_meet_no_limit(lockstep):
     start = [array.copy() for array in (*arrays, *words)]
     machine.tally(
         lockstep, layout.n_cell, rows, np.zeros(n_path, np.uint32), n_path, layout.exponent, *arrays, *words,
-        np.zeros(1, np.uint64), *[np.zeros(1, np.int32)] * 4,
+        np.zeros(1, np.uint64), 0, *[np.zeros(1, np.int32)] * 4, 0, *[np.zeros(1, np.int32)] * 2,
     )  # fmt: skip
     wanted = Tally(samples.SHAPE)  # the host's, onto the same start
     wanted.counts, wanted.remainders, wanted.sums, wanted.squares = start

@@ -1,5 +1,6 @@
 """The cube: every name defined, every number with its interval, the file readable by others."""
 
+import dataclasses
 import io
 from types import SimpleNamespace
 
@@ -7,6 +8,8 @@ import h5py
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kernels.mechanisms.clearing import Clearing
 from kernels.outcome import COUNTERS, FIELDS, Layout
@@ -75,7 +78,7 @@ def test_everything_is_described(made):
                 assert made[end].attrs["confidence"] == 0.95
 
 
-@pytest.mark.parametrize("group", ["tally", "status", "worst"])
+@pytest.mark.parametrize("group", ["tally", "status", "worst", "exhausted"])
 def test_groups_are_described(data, group):
     seen = open_group(data, group)
     for name, variable in seen.variables.items():
@@ -186,8 +189,44 @@ def test_file_is_netcdf(made, data):
     assert dict(seen.sizes) == dict(made.sizes)
     xr.testing.assert_equal(seen, made)
     assert seen.loss_es.attrs["units"] == "USD"
-    for group in ("tally", "status", "worst"):
+    for group in ("tally", "status", "worst", "exhausted"):
         xr.open_dataset(io.BytesIO(data), engine="h5netcdf", group=group).close()
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 5), st.integers(1, 40), st.floats(0, 1), st.randoms())
+def test_subsets_of_venues_agree_with_what_is_known_of_each(n_venue, n_path, share, random):
+    """Pairs with the probability of each venue and of any; how many fail at once, with the joint one."""
+    shape = dataclasses.replace(samples.SHAPE, venues=tuple("abcde"[:n_venue]))
+    layout, tally = Layout(shape), Tally(shape)
+    rows = np.zeros((n_path, layout.n_cell), np.float32)
+    times = layout.view(rows, "exhaustion_time")
+    times[:] = [[random.uniform(1, 2880) * (random.random() < share) for _ in range(n_venue)] for _ in rows]
+    layout.view(rows, "venues_exhausted")[:] = (times > 0).sum(axis=1)
+    tally.add_batch(0, rows, np.zeros(n_path, np.uint32), 0)
+    builder = cubes.Builder(tally, shape, LEVELS, 0.95)
+    cubes.add_probabilities(builder)
+    found = builder.dataset("sample").isel(scenario=0)
+    for end in ("", "_lower", "_upper"):
+        names = [f"{which}exhaustion_probability{end}" for which in ("pair_", "")]
+        pair, alone = (found[name].values for name in names)
+        assert np.array_equal(pair, pair.T)
+        assert np.array_equal(pair.diagonal(), alone)
+        assert np.array_equal(pair[-1], alone)
+    both = [[((times[:, i] > 0) & (times[:, j] > 0)).mean() for i in range(n_venue)] for j in range(n_venue)]
+    np.testing.assert_array_equal(found.pair_exhaustion_probability[:-1, :-1], both)
+    together = np.array([int(number).bit_count() for number in range(1 << n_venue)])
+    at_least = [tally.exhausted[together >= k].sum() / n_path for k in range(1, n_venue + 1)]
+    assert found.joint_exhaustion_probability.values.tolist() == at_least
+
+
+def test_subsets_of_venues_in_a_file(data, tally):
+    seen = open_group(data, "exhausted")
+    assert dict(zip(seen["venues"].values, seen["count"].values, strict=True)) == {
+        number: count for number, count in enumerate(tally.exhausted) if count
+    }
+    assert seen["venues"].attrs["flag_meanings"] == "alpha beta gamma"
+    assert seen["venues"].attrs["flag_masks"].tolist() == [1, 2, 4]
 
 
 def test_only_common_filters_are_used(data):
@@ -216,6 +255,11 @@ def test_files_of_format_version_1_can_be_read(data):
     assert seen.tier.values.tolist() == ["all"]
     xr.testing.assert_equal(seen.sel(tier="all"), worst)
     assert "worst paths by leverage tier (the file has format version 1" in seen.attrs["lacks"]
+    with pytest.raises(StoreError, match=r"does not say which .*it has format version 1"):
+        open_group(of_old, "exhausted")
+    groups = {name: open_group(data, name) for name in ("tally", "status", "worst")}
+    with pytest.raises(StoreError, match="older format"):
+        read_tally(encode(groups, {"format_version": 1}), samples.SHAPE)
 
 
 def test_newer_formats_and_strangers_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 """Tallies: exact, the same in any order and any form."""
 
+import dataclasses
 from fractions import Fraction
 from itertools import pairwise
 
@@ -165,6 +166,22 @@ def test_worst_paths_of_every_venue_and_tier(cuts, n_kind, random):
     loss = np.take_along_axis(total, order, axis=0)
     assert np.array_equal(whole.worst_loss, np.moveaxis(loss, 0, -1))
     assert np.array_equal(whole.worst_path, np.moveaxis(np.where(loss > 0, order, NO_PATH), 0, -1))
+
+
+def test_which_venues_were_exhausted_together_is_counted():
+    made = np.zeros((6, Layout(samples.SHAPE).n_cell), np.float32)
+    times = Layout(samples.SHAPE).view(made, "exhaustion_time")
+    times[1], times[2], times[3], times[4] = (3, 0, 0), (9, 0, 1), (1, 0, 7), (2, 2, 2)
+    status = np.array([0, 0, 0, 0, NOT_FINITE, UNCONVERGED], np.uint32)
+    tally = Tally(samples.SHAPE)
+    tally.add_batch(0, made, status, 0)
+    assert tally.exhausted.tolist() == [2, 1, 0, 0, 0, 2, 0, 0]
+
+
+def test_more_venues_than_subsets_are_kept_of_are_refused():
+    shape = dataclasses.replace(samples.SHAPE, venues=tuple(f"v{i}" for i in range(17)))
+    with pytest.raises(ValueError, match="16 venues at most, not of 17"):
+        Tally(shape)
 
 
 def test_failed_paths_are_left_out_and_named():
