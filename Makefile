@@ -24,8 +24,10 @@ demo: $(STAMP)/installed
 	  "Try: apt-get install g++ python3-dev, then make clean demo; or PATHS=1000 make demo" >&2
 	$(BIN)/stress run configs/oct-2025.yaml --paths $(PATHS)
 
+# A file's tests share what they compiled or ran, so one worker has the whole file; tests/conftest.py orders them.
 test: $(STAMP)/fused
-	STRESS_REQUIRE_FUSED=1 STRESS_REQUIRE_CLANG=$(CLANG) $(BIN)/python -m pytest -n auto
+	STRESS_REQUIRE_FUSED=1 STRESS_REQUIRE_CLANG=$(CLANG) $(BIN)/python -m pytest \
+	  -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)/fused
 	STRESS_REQUIRE_FUSED=1 $(BIN)/python -m pytest -m slow

@@ -35,7 +35,32 @@ def missing_gpu() -> str | None:
     return None
 
 
+LONGEST = (
+    "parity/test_jax.py",
+    "validation/test_gradients_actors.py",
+    "validation/test_gradients_of_parts.py",
+    "validation/test_gradients.py",
+    "unit/test_cli.py",
+    "parity/test_fused.py",
+    "unit/test_runs.py",
+    "statistics/test_calibration.py",
+    "parity/test_builds.py",
+    "unit/test_cuda.py",
+    "parity/test_device_tally.py",
+)
+"""Files that take longest: they come first, so that no worker is left with one of them at the end."""
+
+
+def start_with_the_longest(items):
+    def place(item):
+        name = item.path.relative_to(Path(__file__).parent).as_posix()
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
+
 def pytest_collection_modifyitems(items):
+    start_with_the_longest(items)
     gpu_items = [item for item in items if item.get_closest_marker("gpu")]
     if gpu_items and not os.environ.get("STRESS_REQUIRE_CUDA") and (reason := missing_gpu()):
         for item in gpu_items:

@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 import pytest
 
+from tests.conftest import LONGEST
+
 MACHINE_PATH = re.compile(r"(?<![\w.~$}>-])/(work|root|home|Users|mnt|opt)/[.]?\w")
 INDEX_HOST = re.compile(r"\b(pypi[.](org|io)|\w*pythonhosted[.]org|registry[.]npmjs|deb[.]debian[.]org)\b")
 PIN = re.compile(r"[a-z0-9-]+==[\w.]+( ; [^;@/]+)?")
@@ -37,6 +39,10 @@ def test_nothing_of_one_machine(root, pattern):
         for match in pattern.finditer(text_of(path))
     ]
     assert found == []
+
+
+def test_the_longest_tests_are_there(root):
+    assert [name for name in LONGEST if not (root / "tests" / name).is_file()] == []
 
 
 def test_no_vague_module_names(root):

@@ -92,12 +92,18 @@ def case(name):
 
 
 @cache
-def both(name, precision):
-    """Scenario and the outcomes of the reference and of the engine in JAX."""
+def engine(name, precision):
+    """The engine in JAX: a case and a precision is compiled once."""
     from kernels.engine_jax import Engine
 
+    return Engine(case(name), precision)
+
+
+@cache
+def both(name, precision):
+    """Scenario and the outcomes of the reference and of the engine in JAX."""
     scenario = case(name)
-    batch = Engine(scenario, precision).run_paths(SEED, 0, N_PATH)
+    batch = engine(name, precision).run_paths(SEED, 0, N_PATH)
     return scenario, simulate("numpy", scenario, SEED, count=N_PATH), Outcome(scenario, batch)
 
 
@@ -137,17 +143,16 @@ def test_paths_agree_in_float32(name):
 
 
 def test_any_range_has_the_same_bits():
-    from kernels.engine_jax import BLOCK, Engine
+    from kernels.engine_jax import BLOCK
 
-    scenario = case("backlog, bad debt")
-    engine = Engine(scenario)
-    whole = engine.run_paths(SEED, 0, BLOCK + 9)
-    part = engine.run_paths(SEED, BLOCK - 3, 7)
+    scenario, run = case("backlog, bad debt"), engine("backlog, bad debt", "float64").run_paths
+    whole = run(SEED, 0, BLOCK + 9)
+    part = run(SEED, BLOCK - 3, 7)
     assert part.rows.tobytes() == whole.rows[BLOCK - 3 : BLOCK + 4].tobytes()
-    assert engine.run_paths(SEED, 5, 0).rows.shape == (0, whole.rows.shape[1])
+    assert run(SEED, 5, 0).rows.shape == (0, whole.rows.shape[1])
     far = (1 << 40) + 5
     reference = simulate("numpy", scenario, SEED, far, 2)
-    assert engine.run_paths(SEED, far, 2).rows == pytest.approx(reference.batch.rows, rel=1e-9, abs=1e-3)
+    assert run(SEED, far, 2).rows == pytest.approx(reference.batch.rows, rel=1e-9, abs=1e-3)
 
 
 def test_what_it_does_not_have_is_named(monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kernels.mechanisms.adl import ADL_CAPPED_PRO_RATA, ADL_LEVERAGE_WATERFILL
+from tests.gradients import gradient
 from tests.scenarios import LIMIT, quiet, replaced, require, simulate, uniform, winners, with_parts
 
 pytestmark = pytest.mark.parity
@@ -24,12 +25,9 @@ def test_one_position_and_one_book_by_hand():
     d = 8% + c F, F = k (8% - 6.25%) / (1 - k c) = $23.33M. So dF by the shock is k / (1 - k c) = $1.333bn,
     by the log of k F / (1 - k c) = $31.11M, by the log of c F k c / (1 - k c) = $7.78M, and depth is 1 / c.
     """
-    from kernels.engine_jax import Engine
-
     table = uniform(1e9, 0.0625, 0.125)
     scenario = quiet(forced={(0, 0, 0, 0, 0): table}, depth=40e6, shock=-0.08)
-    engine = Engine(scenario, tolerance=1e-14, max_rounds=2000)
-    value, slope = engine.gradient(lambda found: found["liquidated_coins"][0, 0, 0], 1, 0, 1)
+    value, slope = gradient(scenario, lambda found: found["liquidated_coins"][0, 0, 0], 1, 1, 1e-14, 2000)
     arrays = scenario.arrays
     assert value == pytest.approx(70e6 / 3, rel=1e-9)
     assert -slope["shock"].sum() == pytest.approx(4e9 / 3, rel=1e-9)
@@ -72,13 +70,10 @@ def worst():
     require("jax")
     import jax.numpy as jnp
 
-    from kernels.engine_jax import Engine
-
     def shortfall(found):
         return jnp.sort(loss(found["loss"]))[-WORST:].mean()
 
-    engine = Engine(crash(), tolerance=1e-12, max_rounds=20_000)
-    return engine.gradient(shortfall, SEED, 0, N_PATH)
+    return gradient(crash(), shortfall, SEED, N_PATH)
 
 
 def loss(rows):
@@ -157,13 +152,10 @@ def closings():
     require("jax")
     import jax.numpy as jnp
 
-    from kernels.engine_jax import Engine
-
     def measure(found):
         return taken(found["loss"], found["adl_notional"], found["adl_hedged"], jnp)
 
-    engine = Engine(deleveraged(), tolerance=1e-12, max_rounds=20_000)
-    return engine.gradient(measure, SEED, 0, N_PATH)
+    return gradient(deleveraged(), measure, SEED, N_PATH)
 
 
 @pytest.mark.parametrize("name", ["depth", "shock", "open interest", "adl.entry", "adl.equity", "adl.hedged"])

@@ -8,6 +8,7 @@ import pytest
 from kernels.mechanisms.cascade import step_numpy as cascade
 from kernels.outcome import COMPONENTS
 from tests.accounts import accounts, long_portfolio
+from tests.gradients import gradient
 from tests.mechanisms.test_vault import vaults
 from tests.mechanisms.test_whale import SURE, whales
 from tests.scenarios import clearing, require, simulate, uniform, with_parts
@@ -47,10 +48,7 @@ def measure(found):
 @pytest.fixture(scope="module")
 def slopes():
     require("jax")
-    from kernels.engine_jax import Engine
-
-    engine = Engine(actors(), tolerance=1e-12, max_rounds=20_000)
-    return engine.gradient(lambda found: measure(found.__getitem__), SEED, 0, N_PATH)
+    return gradient(actors(), lambda found: measure(found.__getitem__), SEED, N_PATH)
 
 
 def reference(scenario, monkeypatch):

@@ -13,6 +13,7 @@ from kernels.mechanisms.outage import Outage
 from kernels.mechanisms.overlay import Event, MarginRaise
 from kernels.mechanisms.waterfall import SOCIALISE_STEP
 from kernels.scenario import STOCHASTIC_VOLATILITY
+from tests.gradients import gradient
 from tests.scenarios import (
     LIMIT,
     funded,
@@ -124,16 +125,13 @@ def slopes():
     require("jax")
     import jax.numpy as jnp
 
-    from kernels.engine_jax import Engine
-
     def measure(found):
         return measured(
             found["loss"], found["funding"], found["fall"], found["backlog"],
             lambda x: jnp.sort(x)[-N_PATH // 2 :],
         )  # fmt: skip
 
-    engine = Engine(everything(), tolerance=1e-12, max_rounds=20_000)
-    return engine.gradient(measure, SEED, 0, N_PATH)
+    return gradient(everything(), measure, SEED, N_PATH)
 
 
 DIRECTIONS = (
