@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         StoreError,
         StressError,
     )
+    from stress.replays.path import Replay, replay
     from stress.runs import Run, open_run, resume, run
 
 __all__ = [
@@ -29,10 +30,12 @@ __all__ = [
     "ConfigError",
     "Interrupted",
     "PathError",
+    "Replay",
     "Run",
     "StoreError",
     "StressError",
     "open_run",
+    "replay",
     "resume",
     "run",
 ]
@@ -42,4 +45,5 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = "stress.errors" if name.endswith(("Error", "Interrupted")) else "stress.runs"
+    home = "stress.replays.path" if name.lower() == "replay" else home
     return getattr(import_module(home), name)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from stress.cube import ALL, definitions, describe, describe_bound, describe_label, few_beyond
+from stress.cube import definitions, describe, describe_bound, describe_label, few_beyond
 from stress.errors import ConfigError, StoreError, suggest
 from stress.io import open_group
 from stress.measures import Estimate, moments, probability

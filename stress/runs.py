@@ -237,9 +237,10 @@ def manifest(job: Job) -> dict[str, Any]:
     }
 
 
-def reopen(folder: RunFolder) -> Job:
+def reopen(folder: RunFolder, to_run: bool = True) -> Job:
     """The job of a run on disk, which must be what it was when it began.
 
+    to_run: its engine must be there
     raises: `StoreError` if the engine or what it makes of the config has changed since
     """
     from stress.compile import compile_config
@@ -257,7 +258,8 @@ def reopen(folder: RunFolder) -> Job:
             f"{folder.path} was begun by another version of the program (its {' and '.join(changed)} differ, "
             f"so shards would not fit together). Use version {known['version']} as it was, or run anew."
         )
-    choose_backend(job.backend)
+    if to_run:
+        choose_backend(job.backend)
     return job
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stress.cli import calibrate, configs, machines, runs, studies
+from stress.cli import calibrate, configs, machines, results, runs, studies
 from stress.cli.options import show_json
 from stress.errors import ConfigError, Problem, StressError
 
@@ -24,6 +24,7 @@ app = typer.Typer(
 
 for verb in (
     configs.check, configs.show, configs.plan, runs.run, runs.resume, runs.status, runs.verify,
+    results.replay,
     studies.ablate, studies.validate, studies.sensitivity, configs.schema, machines.devices, machines.bench,
 ):  # fmt: skip
     app.command()(verb)

@@ -1,0 +1,57 @@
+"""Verbs that look at finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stress.cli.options import AsJson, Folder, show_json
+
+
+def replay(
+    folder: Folder,
+    keys: Annotated[
+        list[str] | None,
+        typer.Argument(help="Worst of whom: venue=bybit tier=50-100x rank=3.", metavar="KEY=VALUE"),
+    ] = None,
+    path: Annotated[int | None, typer.Option(help="The path of this number.", metavar="N")] = None,
+    worst: Annotated[bool, typer.Option("--worst", help="The worst path by total loss.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file; by default replay-N.h5 in the run's folder.", metavar="FILE"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Compute one path of a run again, with the same bits, and tell it in full.
+
+    `stress replay RUN --worst venue=bybit tier=50-100x`, or `stress replay RUN --path 71234`.
+    """
+    from stress.replays.path import replay as replayed
+    from stress.terminal.replay import as_object, write
+
+    chosen = selection(keys, worst)
+    told = replayed(folder, path=path, worst=chosen)
+    file = told.save(out)
+    if as_json:
+        return show_json(as_object(told, file))
+    print(write(told))
+    print(f"\n{file}: all of it, for xarray, R, MATLAB or any reader of HDF5")
+
+
+def selection(keys: list[str] | None, worst: bool) -> dict[str, Any] | None:
+    """Which of the worst paths is asked for; None: none."""
+    from stress.errors import ConfigError, quoted
+
+    if not worst:
+        if keys:
+            raise ConfigError(f"{quoted(' '.join(keys))} chooses among the worst paths. Add --worst.")
+        return None
+    chosen = {}
+    for text in keys or []:
+        key, sign, value = text.partition("=")
+        if not (sign and key and value):
+            raise ConfigError(f"{quoted(text)} is not KEY=VALUE, as venue=bybit is")
+        chosen[key] = value
+    return chosen

@@ -1,0 +1,112 @@
+"""A replayed path as a terminal shows it, and as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kernels.outcome import PAYERS
+from stress.cube import ALL
+from stress.numbers import money
+from stress.replays.dataset import cell
+from stress.replays.path import Recorded, Replay
+from stress.replays.story import leverage
+from stress.terminal.tables import add_row, rendered, table
+
+PAYER_HEADS = {
+    "fund_draw": "fund", "own_capital": "own capital", "default_fund": "default fund",
+    "assessments": "assessments", "adl": "ADL", "socialised": "socialised", "bad_debt": "bad debt",
+}  # fmt: skip
+
+
+def write(replay: Replay) -> str:
+    """What the path is, what happened on it, and where its money went."""
+    parts = [headline(replay), "", *map(str, replay.events), "", sums(replay)]
+    return "\n".join(parts)
+
+
+def headline(replay: Replay) -> str:
+    """Which path it is, and how its losses compare with those in the run."""
+    about = f"Path {replay.path:,} of {replay.run}"
+    if replay.asked:
+        about += f", rank {replay.asked.rank} of the worst at {where(replay.asked)}"
+    lines = [about, f"{replay.job.config.about.title}. Times are from the start.", ""]
+    for place in shown(replay):
+        now = float(cell(replay.row, venue=place.venue, tier=place.tier))
+        lines.append(
+            f"Total loss at {where(place)}: ${now:,.2f}; in the run ${float(place.loss):,.2f}, the same bits "
+            f"(rank {place.rank} of the worst)"
+        )
+    if not replay.recorded:
+        lines.append(
+            f"Total loss: ${float(cell(replay.row)):,.2f}; the path is not among the worst that the run "
+            "keeps, so there is no recorded loss beside it"
+        )
+    if replay.status:
+        lines.append(f"Status: {', '.join(replay.status)}")
+    return "\n".join(lines)
+
+
+def where(place: Recorded) -> str:
+    """A cell of the lists of worst paths, in words."""
+    venue = "all venues" if place.venue == ALL else place.venue
+    return venue if place.tier == ALL else f"{venue}, tier {leverage(place.tier)}"
+
+
+def shown(replay: Replay) -> list[Recorded]:
+    """The places worth a line: the one asked for, and that among all."""
+    overall = [place for place in replay.recorded if place.venue == place.tier == ALL]
+    chosen = [replay.asked] if replay.asked else []
+    chosen += [place for place in overall if place not in chosen]
+    return chosen or list(replay.recorded[:1])
+
+
+def sums(replay: Replay) -> str:
+    """Total = margin lost + deficit, and who paid the deficit, by venue."""
+    found = replay.money
+    used = [name for name in PAYERS if found[ALL][name] > 0]
+    heads = ["total", "= margin lost", "+ deficit", "off by"]
+    heads += [("= " if i == 0 else "+ ") + PAYER_HEADS[name] for i, name in enumerate(used)] + ["off by"]
+    made = table(
+        "Where the money went: total = margin lost + deficit, deficit = what its payers paid", "", *heads
+    )
+    for venue, parts in found.items():
+        if venue != ALL and parts["total"] <= 0:
+            continue
+        numbers = [money(parts[name]) for name in ("total", "margin_lost", "deficit")]
+        numbers += [
+            gap(parts["total_gap"]),
+            *(money(parts[name]) for name in used),
+            gap(parts["deficit_gap"]),
+        ]
+        add_row(made, venue, *numbers)
+    return rendered(made)
+
+
+def gap(dollars: float) -> str:
+    """What rounding leaves, in dollars."""
+    return "0" if dollars == 0 else "<$1" if abs(dollars) < 1 else money(abs(dollars), 2)
+
+
+def as_object(replay: Replay, file: Path) -> dict[str, Any]:
+    """The same for JSON."""
+    loss = float(cell(replay.row))
+    return {
+        "run": str(replay.run),
+        "path": replay.path,
+        "file": str(file),
+        "status": list(replay.status),
+        "loss": loss,
+        "asked": place(replay.asked) if replay.asked else None,
+        "recorded": [place(found) for found in replay.recorded],
+        "money": replay.money,
+        "events": [
+            {"minutes": e.minutes, "time": e.time, "kind": e.kind, "asset": e.asset or None,
+             "venue": e.venue or None, "text": e.text}
+            for e in replay.events
+        ],
+    }  # fmt: skip
+
+
+def place(found: Recorded) -> dict[str, Any]:
+    return {"venue": found.venue, "tier": found.tier, "rank": found.rank, "loss": float(found.loss)}
