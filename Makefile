@@ -15,7 +15,7 @@ BUILD_REQUIRES = cmake ninja $$($(PYTHON) -c 'import tomllib; \
 CLANG = $(if $(filter Linux,$(shell uname -s)),1,)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-slow lint format bench docs constraints clean
+.PHONY: demo test test-slow lint format bench docs notebooks constraints clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)/installed
@@ -49,6 +49,10 @@ bench: $(STAMP)/fused
 docs: $(STAMP)/docs
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
+# Each from a clean kernel; what they show goes to build/notebooks.
+notebooks: $(STAMP)/notebooks
+	$(BIN)/python tools/notebooks.py notebooks build/notebooks
+
 # Set-up ------------------------------------------------------------------------------------------
 
 # The build backend and its tools are installed first, pinned, so that pip builds without isolation:
@@ -74,9 +78,9 @@ $(STAMP)/fused: $(STAMP)/venv $(BUILD_FILES)
 	STRESS_REQUIRE_FUSED=1 PATH="$(abspath $(BIN)):$$PATH" $(PIP) --no-build-isolation -e '.[dev]'
 	@touch $@ $(STAMP)/installed
 
-$(STAMP)/docs: $(STAMP)/installed
+$(STAMP)/docs $(STAMP)/notebooks: $(STAMP)/installed
 	$(PIP) $$($(BIN)/python -c 'import tomllib; \
-	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])')
+	  print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["$(@F)"])')
 	@touch $@
 
 # The newest versions that pyproject.toml admits, for both Pythons and every extra. Needs `uv`.

@@ -1,4 +1,4 @@
-"""Gradients of the engine in JAX at the limit of cascades; each is wanted once, so it is compiled in haste."""
+"""Gradients of the engine in JAX at the limit of cascades; each is asked for once, so compiled in haste."""
 
 import pytest
 

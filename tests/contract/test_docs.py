@@ -1,0 +1,70 @@
+"""Pages say what is there: links lead somewhere, lists are complete, and commands of the first page work."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from kernels.outcome import STATUS
+from stress import errors
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+COMMAND = re.compile(r"^\$ (stress .*)$", re.M)
+
+
+def test_links_of_pages_lead_somewhere(root):
+    folders = (".", "docs", "docs/methods", "docs/formats", "notebooks")
+    pages = [page for folder in folders for page in (root / folder).glob("*.md")]
+    lost = [
+        f"{page.relative_to(root)}: {link}"
+        for page in pages
+        for link in LINK.findall(page.read_text())
+        if "://" not in link and not (page.parent / link).exists()
+    ]
+    assert lost == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "index", "pattern"),
+    [("docs/methods", "index.md", "*.md"), ("notebooks", "README.md", "*.py")],
+)
+def test_lists_are_complete(root, folder, index, pattern):
+    listed = LINK.findall((root / folder / index).read_text())
+    found = [path.name for path in (root / folder).glob(pattern) if path.name != index]
+    assert found
+    assert sorted(set(found) - set(listed)) == []
+
+
+def test_notebooks_are_sources(root):
+    """Each has a title, and outputs are kept of none."""
+    assert list((root / "notebooks").glob("*.ipynb")) == []
+    for path in (root / "notebooks").glob("*.py"):
+        assert "# %% [markdown]\n# # " in path.read_text(), path.name
+
+
+def test_every_exit_code_and_status_is_explained(root):
+    page = (root / "docs/errors.md").read_text()
+    for name in ("PathError", "ConfigError", "CompileError", "BackendError", "StoreError", "Interrupted"):
+        row = next(line for line in page.splitlines() if line.startswith("| ") and f"`{name}`" in line)
+        assert row.startswith(f"| {getattr(errors, name).exit_code} |")
+    for name, sentence in STATUS.values():
+        assert f"| `{name}` | {sentence} |" in page
+
+
+def test_commands_of_the_first_page_work(root, tmp_path):
+    """As written, in a folder that has nothing but `configs`; each finds what those before it left."""
+    (tmp_path / "configs").symlink_to(root / "configs")
+    commands = COMMAND.findall((root / "docs/start.md").read_text())
+    assert commands
+    for command in commands:
+        given = shlex.split(command)[1:]
+        found = [
+            str(path.relative_to(tmp_path)) for word in given if "*" in word for path in tmp_path.glob(word)
+        ]
+        words = [word for word in given if "*" not in word] + found
+        done = subprocess.run(
+            [sys.executable, "-m", "stress", *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
