@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from stress.cli.options import AsJson, Folder, show_json
+from stress.cli.options import AsJson, Folder, Threads, show_json
 
 
 def replay(
@@ -55,3 +55,25 @@ def selection(keys: list[str] | None, worst: bool) -> dict[str, Any] | None:
             raise ConfigError(f"{quoted(text)} is not KEY=VALUE, as venue=bybit is")
         chosen[key] = value
     return chosen
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run, or a cube.h5.", metavar="RUN")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write it; report.html in the run's folder by default.", metavar="FILE"),
+    ] = None,
+    no_fans: Annotated[
+        bool,
+        typer.Option("--no-fans", help="Leave out charts through time, for which paths are computed again."),
+    ] = False,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Write what a run found as one HTML page, with charts, tables and where it all comes from."""
+    from stress.report import write
+
+    file = write(run, out, through_time=not no_fans, threads=threads)
+    if as_json:
+        return show_json({"report": str(file), "bytes": file.stat().st_size})
+    print(f"{file}: {file.stat().st_size / 1e6:.1f} MB; it stands by itself, for any browser")

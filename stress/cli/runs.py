@@ -95,6 +95,7 @@ def report(
     print(f"\n{write(found)}\n")
     print(status_line(found))
     print(f"{path / 'cube.h5'}: all of it, for xarray, R, MATLAB or any reader of HDF5")
+    print(f"`stress report {path}` makes a page of it, with charts, to read and to pass on")
 
 
 def status(folder: Folder, as_json: AsJson = False) -> None:

@@ -1,0 +1,2 @@
+"""The figures of a report, by topic: each is made from a `Subject`, or is None where there is nothing to "
+"show."""
