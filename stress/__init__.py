@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         ConfigError,
         Interrupted,
         PathError,
+        ResultError,
         StoreError,
         StressError,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "Interrupted",
     "PathError",
     "Replay",
+    "ResultError",
     "Run",
     "StoreError",
     "StressError",

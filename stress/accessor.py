@@ -27,7 +27,7 @@ from stress.measures import Estimate, moments, probability
 from stress.measures.distribution import NOTHING, Distribution
 from stress.measures.expected_shortfall import expected_shortfall
 from stress.measures.quantile import quantile
-from stress.store import RunFolder
+from stress.opening import check_cube, read_result
 from stress.stored import TOTALS, Stored, open_stored
 from stress.tally import NO_PATH
 
@@ -42,7 +42,9 @@ REOPEN = "Open it where it is now with stress.open_run, and select from what tha
 
 def opened(file: Path, group: str = "/") -> xr.Dataset:
     """A group of the file of a cube, in memory, that knows where it is from."""
-    found = open_group(RunFolder(file.parent).read(file), group)
+    found = open_group(read_result(file), group, str(file))
+    if group == "/":
+        check_cube(found, file)
     found.encoding["source"] = str(file.absolute())
     return found
 

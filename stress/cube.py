@@ -27,6 +27,7 @@ from stress.tally import Tally
 from stress.worst import N_WORST
 
 ALL = "all"
+PURE = "1"
 THRESHOLDS = tuple(m * 10.0**e for e in range(6, 12) for m in (1, 2, 5))
 
 
@@ -312,8 +313,7 @@ def describe_bound(name: str, attributes: dict[str, Any], end: str, confidence: 
 def describe_label(dim: str) -> dict[str, str]:
     """Attributes of a coordinate, from fields.yml."""
     entry = definitions()["coordinates"][dim]
-    units = {"units": entry["unit"]} if entry["unit"] else {}
-    return {"long_name": entry["long_name"], "definition": entry["definition"]} | units
+    return described(entry)
 
 
 def describe_group(group: str, dataset: xr.Dataset) -> xr.Dataset:
@@ -323,9 +323,14 @@ def describe_group(group: str, dataset: xr.Dataset) -> xr.Dataset:
         if name in dataset.coords and name not in known:
             variable.attrs |= describe_label(str(name))
         else:
-            entry = known[name]
-            variable.attrs |= {"units": entry["unit"], "definition": entry["definition"]}
+            variable.attrs |= described(known[str(name)])
     return dataset
+
+
+def described(entry: Mapping[str, str]) -> dict[str, str]:
+    """Attributes of a label or of what a group holds; text has the unit of a pure number."""
+    words = {"long_name": entry["long_name"], "definition": entry["definition"]}
+    return {"units": entry["unit"] or PURE} | words
 
 
 def names() -> Iterator[str]:

@@ -5,7 +5,9 @@ ConfigError        2   the config or another input is wrong: message only, no tr
 CompileError       2   the config is well formed, but describes no market that can be computed
 PathError          1   paths failed: the money did not add up, or a number was not finite
 BackendError       3   the machine lacks what was asked for
-StoreError         4   a disk or folder refused, or a file in it is damaged
+ResultError        2   what was handed over as a result or a run cannot be read as one: it is not there,
+                       not ours, unfinished, cut short, damaged, or of another version of this program
+StoreError         4   a disk or folder refused, or `resume` and `verify` met a damaged file in a run
 Interrupted       75   stopped from outside; `stress resume` goes on
 """
 
@@ -101,6 +103,12 @@ class StoreError(StressError):
     """A result could not be written or read back."""
 
     exit_code = 4
+
+
+class ResultError(StoreError):
+    """What was handed over as a result cannot be read as one: message only, no traceback."""
+
+    exit_code = 2
 
 
 class Interrupted(StressError):

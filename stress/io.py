@@ -19,11 +19,12 @@ from kernels.outcome import FIELDS
 from kernels.parts import histogram
 from kernels.scenario import ScenarioShape
 from stress.cube import ALL, describe_group
-from stress.errors import StoreError
+from stress.errors import ResultError, StoreError, suggest
 from stress.tally import REST, Tally, bits
 
 FORMAT = "liquidation-stress"
 FORMAT_VERSION = 2
+CONVENTIONS = "CF-1.11"
 SMALL = 64
 """Arrays with fewer elements are not compressed."""
 
@@ -43,23 +44,29 @@ LAYOUT = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_Netcdf4Dimid", 
 def encode(groups: Mapping[str, xr.Dataset], attributes: Mapping[str, Any], level: int = CUBE_LEVEL) -> bytes:
     """One HDF5 file with a group per dataset; "/" is the root.
 
-    attributes: of the root, besides `format` and `format_version`
+    attributes: of the root, besides `Conventions`, `format` and `format_version`
     level     : of gzip, 1 fast to 9 small
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v108", "v110")) as file:
-        root = {"format": FORMAT, "format_version": np.int64(FORMAT_VERSION), **attributes}
+        ours = {"format": FORMAT, "format_version": np.int64(FORMAT_VERSION)}
+        root = {"Conventions": CONVENTIONS, **ours, **attributes}
+        n_dim = 0
         for name, dataset in groups.items():
-            _write_group(file.require_group(name), dataset, level)
+            _write_group(file.require_group(name), dataset, level, n_dim)
+            n_dim += len(dataset.sizes)
         for key, value in root.items():
             file.attrs[key] = value
     return buffer.getvalue()
 
 
-def _write_group(group: h5py.Group, dataset: xr.Dataset, level: int) -> None:
+def _write_group(group: h5py.Group, dataset: xr.Dataset, level: int, n_dim: int) -> None:
     """The variables and dims of a dataset as the NetCDF library lays them out (its file format
-    specification, section 4): dims are scales, and variables name them by `_Netcdf4Coordinates`."""
-    number = {str(dim): i for i, dim in enumerate(dataset.sizes)}
+    specification, section 4): dims are scales, and variables name them by `_Netcdf4Coordinates`.
+
+    n_dim: dims of the groups before; the numbers of dims are those of the file, not of the group
+    """
+    number = {str(dim): i for i, dim in enumerate(dataset.sizes, n_dim)}
     scales = {}
     for dim, i in number.items():
         if dim in dataset.variables:
@@ -98,20 +105,24 @@ def _write(group: h5py.Group, name: str, variable: xr.Variable, level: int) -> h
     return target
 
 
-def open_group(source: str | os.PathLike[str] | bytes, group: str = "/") -> xr.Dataset:
+def open_group(
+    source: str | os.PathLike[str] | bytes, group: str = "/", shown: str = "the file"
+) -> xr.Dataset:
     """A group of a file of this format, in memory, with the attributes of the group.
 
-    raises: `StoreError` where it is none, or of a newer major version
+    shown : what errors call the file
+    raises: `ResultError` where it is none, of a newer version, or lacks the group
     """
-    shown = "the file" if isinstance(source, bytes) else os.fspath(source)
+    if not isinstance(source, bytes):
+        shown = os.fspath(source)
     stream = io.BytesIO(source) if isinstance(source, bytes) else shown
     try:
         with h5py.File(stream, "r") as file:
-            version = check_format(file.attrs)
-            check_group(group, version)
+            version = check_format(file.attrs, shown)
+            check_group(file, group, version, shown)
             return as_today(group, _read_group(file[group]), version)
-    except (OSError, KeyError, ValueError) as error:
-        raise StoreError(f"{shown} cannot be read ({error})") from error
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise ResultError(f"{shown} cannot be read ({error})") from error
 
 
 def _read_group(group: Any) -> xr.Dataset:
@@ -142,24 +153,35 @@ def as_today(group: str, dataset: xr.Dataset, version: int) -> xr.Dataset:
     return dataset
 
 
-def check_group(group: str, version: int) -> None:
-    """`StoreError` for a group that files of this format version lack."""
+def check_group(file: Any, group: str, version: int, shown: str) -> None:
+    """`ResultError` for a group that the file lacks."""
     since, what = SINCE.get(group.strip("/"), (0, ""))
     if version < since:
-        raise StoreError(
-            f"the file does not say {what} (it has format version {version}, and {since} is the first that "
+        raise ResultError(
+            f"{shown} does not say {what} (it has format version {version}, and {since} is the first that "
             "does). Run it anew."
         )
+    if not isinstance(file.get(group), h5py.Group):
+        reason, hint = suggest(group, ["/", *(name for name in file if isinstance(file[name], h5py.Group))])
+        raise ResultError(f'{shown} has no group "{group}" ({reason}). {hint}'.rstrip())
 
 
-def check_format(attributes: Mapping[str, Any]) -> int:
-    """The format version; `StoreError` for a file that is not ours, or newer than this program."""
-    if attributes.get("format") != FORMAT:
-        raise StoreError("this is no result of liquidation-stress (its attribute `format` says otherwise)")
+def is_ours(attributes: Mapping[str, Any]) -> bool:
+    """Whether a file's root attributes say that it is of this format."""
+    name = attributes.get("format")
+    return isinstance(name, str) and name == FORMAT
+
+
+def check_format(attributes: Mapping[str, Any], shown: str = "the file") -> int:
+    """The format version; `ResultError` for a file that is not ours, or newer than this program."""
+    if not is_ours(attributes):
+        raise ResultError(
+            f"{shown} is no result of liquidation-stress (its attribute `format` says otherwise)"
+        )
     version = int(attributes["format_version"])
     if version > FORMAT_VERSION:
-        raise StoreError(
-            f"the file has format version {version} (this program reads up to {FORMAT_VERSION}). "
+        raise ResultError(
+            f"{shown} has format version {version} (this program reads up to {FORMAT_VERSION}). "
             "Try a newer release."
         )
     return version

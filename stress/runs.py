@@ -21,7 +21,7 @@ from stress.config import dump, identity
 from stress.contents import cube_bytes, shard_bytes
 from stress.errors import BackendError, Interrupted, PathError, StoreError
 from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
-from stress.store import Range, RunFolder, publish, timestamp
+from stress.store import MANIFEST, MANIFEST_VERSION, Range, RunFolder, publish, timestamp
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -152,24 +152,12 @@ def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
     path : folder of the run, or its cube.h5
     group: "/" the cube; "tally", "status", "worst", "exhausted" and "config" as in docs/formats/cube.md
 
-    raises: `StoreError` where there is none, it is damaged, or its format is newer than this program
+    raises: `ResultError` where there is none, it is damaged, not ours, or newer than this program
     """
     from stress.accessor import opened
+    from stress.opening import cube_file
 
     return opened(cube_file(path), group)
-
-
-def cube_file(path: str | os.PathLike[str]) -> Path:
-    """The cube.h5 that a folder of a run, or the file itself, stands for; `StoreError` if there is none."""
-    path = Path(path)
-    file = path / "cube.h5" if path.is_dir() else path
-    if not file.is_file() and not RunFolder(path).exists:
-        raise RunFolder(path).absent()
-    if path.is_dir() and not file.is_file():
-        raise StoreError(
-            f"there is no cube.h5 in {path} (no run was finished there). Try `stress resume {path}`."
-        )
-    return file
 
 
 def prepare(config: str | os.PathLike[str] | RunConfig, overrides: Sequence[str] = ()) -> Job:
@@ -219,8 +207,8 @@ def begin(folder: RunFolder, job: Job) -> None:
 def manifest(job: Job) -> dict[str, Any]:
     """What run.json holds, besides the checksums of the two configs."""
     return {
-        "format": "liquidation-stress run",
-        "format_version": 1,
+        "format": MANIFEST,
+        "format_version": MANIFEST_VERSION,
         "name": job.name,
         "created": timestamp(),
         "version": package_version(),

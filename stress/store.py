@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from stress.errors import StoreError
+from stress.errors import ResultError, StoreError
 
 if TYPE_CHECKING:
     from stress.config.table import Input
@@ -35,7 +35,10 @@ SEAL = b"\nsha256 "
 SEAL_BYTES = len(SEAL) + 64 + 1
 SHARD_NAME = re.compile(r"shard-(\d{12})-(\d{12})\.h5")
 TEMPORARY = ".part"
+MANIFEST, MANIFEST_VERSION = "liquidation-stress run", 1
 INPUTS = "inputs"
+RUNS_SHOWN = 3
+RUN_ANEW = "Copy the folder again from where it was made, or run its config anew."
 
 Range = tuple[int, int]
 """First and last path."""
@@ -104,8 +107,12 @@ ADVICE = {
 def refused(path: Path, error: OSError) -> StoreError:
     """The error for a file or folder that could not be written."""
     advice = ADVICE.get(error.errno or 0, f"Try again, or {ELSEWHERE}")
-    reason = (error.strerror or str(error)).lower()
-    return StoreError(f"{path} cannot be written ({reason}). {advice}; finished shards are kept.")
+    return StoreError(f"{path} cannot be written ({why(error)}). {advice}; finished shards are kept.")
+
+
+def why(error: OSError) -> str:
+    """The reason of an error of the system, as it stands in the middle of a sentence."""
+    return (error.strerror or str(error)).lower()
 
 
 def encoded(manifest: Mapping[str, Any]) -> bytes:
@@ -165,28 +172,48 @@ class RunFolder:
             raise error if isinstance(error, StoreError) else refused(self.path, error) from error
 
     def manifest(self) -> dict[str, Any]:
-        """What run.json says; `StoreError` if there is none, or it was changed."""
+        """What run.json says; `StoreError` if it was changed, `ResultError` if it is newer or not there."""
         file = self.path / "run.json"
         try:
             manifest = json.loads(file.read_text("utf-8"))
             checksum = manifest.pop("sha256")
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             raise self.absent() from None
-        except (OSError, ValueError, KeyError, AttributeError) as error:
-            raise StoreError(f"{file} is damaged ({error})") from error
+        except OSError as error:
+            raise StoreError(f"{file} cannot be read ({why(error)})") from error
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise StoreError(
+                f"{file} is damaged, or of another program (it does not read as what a run begins with). "
+                f"{RUN_ANEW}"
+            ) from None
         body = json.dumps(manifest, indent=2, ensure_ascii=False)
         if hashlib.sha256(body.encode()).hexdigest() != checksum:
-            raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
+            raise StoreError(
+                f"{file} is damaged (its checksum is wrong: it was changed after the run began). {RUN_ANEW}"
+            )
+        if (version := manifest.get("format_version", MANIFEST_VERSION)) != MANIFEST_VERSION:
+            raise ResultError(
+                f"{file} has format version {version} (this program reads {MANIFEST_VERSION}). "
+                f"Take version {manifest.get('version')} of the program, or a newer one."
+            )
         return manifest
 
-    def absent(self) -> StoreError:
+    def absent(self) -> ResultError:
         """The error where there is no run."""
-        what = (
-            "is not the folder of a run (there is no run.json in it)"
-            if self.path.is_dir()
-            else ("is a file, not the folder of a run" if self.path.exists() else "does not exist")
-        )
-        return StoreError(f"there is no run here: {self.path} {what}")
+        advice = "Give the folder of a run, as `stress run` prints it"
+        if self.path.is_dir():
+            what = "is not the folder of a run (there is no run.json in it)"
+            if inside := sorted(str(found.parent) for found in self.path.glob("*/run.json")):
+                advice = (
+                    f"Runs are in it: {', '.join(inside[:RUNS_SHOWN])}{', ...' * (len(inside) > RUNS_SHOWN)}"
+                )
+        elif self.path.exists():
+            what = "is a file, not the folder of a run"
+            if RunFolder(self.path.parent).exists:
+                advice = f"Give {self.path.parent}"
+        else:
+            what = "does not exist"
+        return ResultError(f"there is no run here: {self.path} {what}. {advice}.")
 
     def text(self, name: str) -> str:
         """One of the two configs; `StoreError` if it is not what it was."""
@@ -206,7 +233,7 @@ class RunFolder:
         try:
             content = file.read_bytes()
         except OSError as error:
-            raise StoreError(f"{file} cannot be read ({(error.strerror or str(error)).lower()})") from error
+            raise StoreError(f"{file} cannot be read ({why(error)})") from error
         if hashlib.sha256(content).hexdigest() != self.manifest()["files"][name]:
             raise StoreError(f"{file} is damaged (its checksum is wrong: it was changed after the run began)")
         return content
@@ -226,7 +253,7 @@ class RunFolder:
         try:
             return unsealed(path.read_bytes())
         except (OSError, ValueError) as error:
-            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+            reason = why(error) if isinstance(error, OSError) else str(error)
             if not self.exists:
                 raise StoreError(f"{path} is no file of a run, or it is damaged ({reason})") from error
             raise StoreError(

@@ -21,6 +21,7 @@ from stress.cube import ALL, definitions
 from stress.errors import ConfigError, suggest
 from stress.io import open_group, read_arrays
 from stress.measures.distribution import Distribution, filled
+from stress.opening import check_cube, cube_file, read_result
 from stress.store import RunFolder
 from stress.tally import words_to_int
 
@@ -194,13 +195,12 @@ class Stored:
 def open_stored(path: str | os.PathLike[str]) -> Stored:
     """The cube of a run with its counts, from the run's folder or its cube.h5.
 
-    raises: `StoreError` as `stress.runs.open_run`
+    raises: `ResultError` as `stress.runs.open_run`
     """
-    from stress.runs import cube_file
-
     file = cube_file(path)
-    data = RunFolder(file.parent).read(file)
-    cube = open_group(data)
+    data = read_result(file)
+    cube = open_group(data, shown=str(file))
+    check_cube(cube, file)
     return Stored(cube, Cells.of(cube), Counts.of(read_arrays(data)["tally"]))
 
 

@@ -28,7 +28,7 @@ def verify(folder: RunFolder, recompute: int = 0, threads: int = 0) -> Findings:
     """Check every file of a run; log.jsonl apart, any flipped bit is found.
 
     recompute: how many shards, chosen at random, to compute again and compare bit for bit
-    raises   : `StoreError` where the folder is no run at all
+    raises   : `ResultError` where the folder is no run at all, `StoreError` where its manifest is damaged
     """
     found = Findings()
     known = folder.manifest()

@@ -100,11 +100,13 @@ def report(
 
 def status(folder: Folder, as_json: AsJson = False) -> None:
     """Say how far a run is; of a finished one, print what it found."""
+    from stress.opening import for_reading
     from stress.runs import ranges
     from stress.store import RunFolder
 
     run_folder = RunFolder(folder)
-    known = run_folder.manifest()
+    with for_reading():
+        known = run_folder.manifest()
     planned = ranges(known["n_paths"], known["shard_paths"])
     there = set(run_folder.shards())
     done = sum(last - first + 1 for first, last in planned if (first, last) in there)

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from stress.contents import root_attributes
+from stress.cube import PURE
 from stress.errors import ConfigError
 from stress.io import encode
 from stress.store import publish, sealed
@@ -58,7 +59,7 @@ def events(replay: Replay) -> xr.Dataset:
     def text(name: str, words: str) -> xr.Variable:
         values = np.array([getattr(event, name) for event in told], object)
         return xr.Variable(
-            "event", values, {"units": "", "long_name": name.capitalize(), "definition": words}
+            "event", values, {"units": PURE, "long_name": name.capitalize(), "definition": words}
         )
 
     minutes = np.array([event.minutes for event in told], np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from stress.cube import ALL
 from stress.errors import BackendError, ConfigError, StressError, quoted, suggest
+from stress.opening import for_reading
 from stress.replays import dataset
 from stress.replays.events import scheduled, tell
 from stress.replays.money import money
@@ -88,13 +89,14 @@ def replay(
     worst: in place of a number, the worst path by total loss: {"venue": "bybit", "tier": "50-100x"}; what is
            left out is "all", and `rank` 1; True: the worst of all
 
-    raises: `ConfigError` for a path or a place that is not there, `StoreError` where the run is not finished
+    raises: `ConfigError` for a path or a place that is not there, `ResultError` where the run is not finished
             or was computed by another version, `BackendError` where its engine keeps no traces, `StressError`
             where the path is not what it was
     """
     folder = RunFolder(getattr(run, "path", run))
     lists = open_run(folder.path, "worst")
-    job = reopen(folder, to_run=False)
+    with for_reading():
+        job = reopen(folder, to_run=False)
     if (path is None) == (worst is None or worst is False):
         raise ConfigError("give the number of a path, or ask for the worst: one of the two")
     asked = None

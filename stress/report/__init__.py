@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stress.opening import cube_file
 from stress.report import page
 from stress.report.contents import contents
 from stress.report.subject import subject
-from stress.runs import cube_file
 from stress.store import publish
 
 NAME = "report.html"
@@ -32,7 +32,7 @@ def write(
     through_time: whether the first paths are computed again, for charts through time
     threads     : of that computation; 0 for all cores. The page does not depend on it
 
-    raises: `StoreError` where there is no finished run, or the file cannot be written
+    raises: `ResultError` where there is no finished run, `StoreError` where the file cannot be written
     """
     file = Path(out) if out is not None else cube_file(path).parent / NAME
     publish(file, html(path, through_time=through_time, threads=threads))

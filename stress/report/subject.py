@@ -15,8 +15,9 @@ from stress.cube import ALL
 from stress.errors import StressError
 from stress.measures import Estimate
 from stress.numbers import plain
+from stress.opening import cube_file, for_reading
 from stress.report.figure import Number
-from stress.runs import Job, cube_file, open_run
+from stress.runs import Job, open_run
 from stress.store import RunFolder
 from stress.stored import Stored, open_stored
 from stress.summary import tail_level
@@ -161,7 +162,7 @@ def of(estimate: Estimate) -> Number:
 def subject(path: str | os.PathLike[str]) -> Subject:
     """What there is to report of a run's folder, or of a cube.h5 alone.
 
-    raises: `StoreError` as `stress.runs.open_run`
+    raises: `ResultError` as `stress.runs.open_run`
     """
     file = cube_file(path)
     stored = open_stored(file)
@@ -177,6 +178,8 @@ def reopened(folder: RunFolder | None) -> tuple[Job | None, str]:
         return None, "only the file of the cube was given, without the folder of its run"
     from stress.runs import reopen
 
+    with for_reading():
+        folder.manifest()
     try:
         return reopen(folder, to_run=False), ""
     except StressError as error:

@@ -312,7 +312,7 @@ def test_verb(ran, tmp_path):
     assert "left out: the report was made without them (--no-fans)." in words
     assert "MB" in verb(ran, "--no-fans", "--out", tmp_path / "x.html").stdout
     assert (tmp_path / "x.html").read_bytes() == (ran / "report.html").read_bytes()
-    assert verb(tmp_path).exception.exit_code == 4
+    assert verb(tmp_path).exception.exit_code == 2
     assert verb(ran, "--no-fans", "--out", tmp_path / "no" / "x.html").exception.exit_code == 4
 
 
