@@ -36,7 +36,8 @@ class View:
     """One state of a figure.
 
     data, layout: as plotly.js has them; strings that begin with "--" are colours of `stress.report.theme`
-    narrow      : what of `layout` is different on a narrow screen
+    narrow      : what differs on a narrow screen: {"heat": True} for a heat map, {"room": 1.3} for an axis
+                  that is so much longer, where words stand beside bars
     says        : what to see in it, in a sentence
     """
 

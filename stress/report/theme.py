@@ -20,7 +20,7 @@ LIGHT = {
     "venue-0": "#332288", "venue-1": "#4aa5d6", "venue-2": "#2f9c8a", "venue-3": "#117733",
     "venue-4": "#8a8a2b", "venue-5": "#c79f2c", "venue-6": "#cc6677", "venue-7": "#882255",
     "venue-8": "#aa4499",
-    "heat-0": "#f3f6f9", "heat-1": "#cfe1ee", "heat-2": "#93c0dc", "heat-3": "#4f97c2", "heat-4": "#256ca0",
+    "heat-0": "#f3f6f9", "heat-1": "#cfe1ee", "heat-2": "#93c0dc", "heat-3": "#3f86b3", "heat-4": "#1f649a",
     "heat-5": "#124673", "heat-6": "#0a2745",
 }  # fmt: skip
 

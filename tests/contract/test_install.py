@@ -4,8 +4,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
+
+TEMPLATES = ("page.css", "page.js", "parts.html", "report.html", "shell.html")
 
 pytest.importorskip("scikit_build_core", reason="needs the build requirements, as `make test` installs them")
 
@@ -25,7 +28,10 @@ def build_wheel_without_compiler(root, folder, require):
 def test_falls_back_to_pure_python(root, tmp_path):
     done = build_wheel_without_compiler(root, tmp_path, require="")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [path.name.split("-", 2)[2] for path in tmp_path.glob("*.whl")] == ["py3-none-any.whl"]
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.split("-", 2)[2] == "py3-none-any.whl"
+    data = ["stress/fields.yml", *(f"stress/report/templates/{name}" for name in TEMPLATES)]
+    assert set(data) <= set(ZipFile(wheel).namelist())
 
 
 def test_fails_where_the_fused_engine_is_required(root, tmp_path):

@@ -153,7 +153,8 @@ def _pair_view(subject: Subject, names: list[str], cells, label: str, says: str)
     ]
     layout = {
         "xaxis": {"side": "top", "type": "category", "showgrid": False, "ticks": ""},
-        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False},
+        "yaxis": {"autorange": "reversed", "type": "category", "showgrid": False, "ticks": ""},
+        "margin": {"b": 4},
     }
     table = Table(
         ("", *(subject.venue(v) for v in venues)),

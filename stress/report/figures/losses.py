@@ -92,7 +92,7 @@ def losses(subject: Subject) -> Figure:
         f"{subject.confidence_name} intervals; where none is seen, it is narrower than the mark.",
         f"For each venue three marks: losses in the average path, {level} value at risk, {level} expected "
         "shortfall",
-        (View(data, layout, table, says=says, narrow={"xaxis": {"nticks": 4}}),),
+        (View(data, layout, table, says=says),),
         rows_height(len(order), 110),
     )
 

@@ -24,12 +24,12 @@ from stress.report.figure import (
 from stress.report.subject import Subject
 
 NAMES = {
-    "margin_lost": ("Margin of those who are closed", "--margin"),
+    "margin_lost": ("Holders' own margin", "--margin"),
     "fund_draw": ("Insurance funds", "--fund"),
-    "own_capital": ("The clearing house's own capital", "--own"),
+    "own_capital": ("Clearing house's capital", "--own"),
     "default_fund": ("Members' default fund", "--default"),
     "assessments": ("Assessments on members", "--assess"),
-    "adl": ("Winners, deleveraged (ADL)", "--adl"),
+    "adl": ("Winners (ADL)", "--adl"),
     "socialised": ("All holders, socialised", "--social"),
     "bad_debt": ("Nobody: bad debt", "--nobody"),
 }
@@ -73,7 +73,7 @@ def _waterfall_view(subject: Subject, venue: str) -> View:
     bars = [
         ("All losses", 0.0, "total", "--muted"),
         (NAMES["margin_lost"][0], value["deficit"], "margin_lost", "--margin"),
-        ("Beyond margin: the deficit", 0.0, "deficit", "--muted"),
+        ("Deficit beyond margin", 0.0, "deficit", "--muted"),
     ]
     left = value["deficit"]
     for name in in_use(subject):
@@ -119,14 +119,14 @@ def _waterfall_view(subject: Subject, venue: str) -> View:
     )
     who = subject.venue(venue)
     parts = [
-        f"{percent(value[name] / value['deficit'], 2)} by {phrase(name)}"
+        f"{phrase(name)} ({percent(value[name] / value['deficit'], 2)})"
         for name in in_use(subject)
         if value["deficit"] and value[name] / value["deficit"] > 0.0005
     ]
     says = f"{who}: margin pays {percent(value['margin_lost'] / total, 2)} of losses."
     if parts:
-        says += f" Of the rest, {listed(parts)}."
-    return View(data, layout, table, who, says)
+        says += f" The rest falls on {listed(parts)}."
+    return View(data, layout, table, who, says, {"room": 1.3})
 
 
 def phrase(name: str) -> str:

@@ -188,7 +188,7 @@ def sellers(subject: Subject) -> Figure | None:
         "Who sells",
         "Orders sent into the books in the average path, forced or induced by the fall, USD at the fill.",
         "Bars of the mean notional of orders by who sent them",
-        (View(data, layout, Table(head, rows), says=says),),
+        (View(data, layout, Table(head, rows), says=says, narrow={"room": 1.4}),),
         rows_height(len(order), 70),
     )
 

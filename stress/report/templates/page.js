@@ -53,6 +53,9 @@
     let data = view.data ?? views[0].data;
     let {legend, ...layout} = view.layout;
     if (narrow) layout.xaxis = thinned(layout.xaxis, 5);
+    if (narrow && view.narrow.room) { // for words beside bars
+      layout.xaxis = {...layout.xaxis, range: [layout.xaxis.range[0], layout.xaxis.range[1] * view.narrow.room]};
+    }
     if (narrow && view.narrow.heat) {
       data = data.map(trace => ({...trace, showscale: false, textfont: {size: 9}}));
       layout.xaxis = {...layout.xaxis, tickangle: -60};
@@ -61,7 +64,7 @@
       layout = {...layout, annotations: layout.annotations.map(note => ({...note, font: {...note.font, size: 9.5}}))};
     }
     const common = {
-      width, height: height + (narrow ? 40 : 0),
+      width, height: printing ? 0.84 * height : height + (narrow ? 40 : 0),
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, hovermode: "closest",
       font: {family: getComputedStyle(document.body).fontFamily, size: narrow ? 11 : 13, color: "--ink"},
       hoverlabel: {bgcolor: "--card", bordercolor: "--muted", font: {color: "--ink", size: 13}, align: "left"},
