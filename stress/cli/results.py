@@ -22,6 +22,7 @@ def replay(
         Path | None,
         typer.Option(help="The file; by default replay-N.h5 in the run's folder.", metavar="FILE"),
     ] = None,
+    no_page: Annotated[bool, typer.Option("--no-page", help="Write no page of pictures beside it.")] = False,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Compute one path of a run again, with the same bits, and tell it in full.
@@ -34,10 +35,13 @@ def replay(
     chosen = selection(keys, worst)
     told = replayed(folder, path=path, worst=chosen)
     file = told.save(out)
+    page = None if no_page else told.save_page(file.with_suffix(".html"))
     if as_json:
-        return show_json(as_object(told, file))
+        return show_json(as_object(told, file, page))
     print(write(told))
     print(f"\n{file}: all of it, for xarray, R, MATLAB or any reader of HDF5")
+    if page:
+        print(f"{page}: the same in pictures, for any browser")
 
 
 def selection(keys: list[str] | None, worst: bool) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ Every observer looks at one thing and says little of it: a crash is some fifty l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -13,7 +14,7 @@ import xarray as xr
 from kernels.outcome import CHANNELS
 from stress.config.run import RunConfig
 from stress.numbers import money, percent
-from stress.replays.story import Event, Story, first, gained, listed
+from stress.replays.story import Event, Story, first, gained, listed, possessive
 
 # Thresholds, all of them.
 LEVELS = (0.05, 0.2, 0.4)
@@ -160,28 +161,51 @@ def course(story: Story) -> Iterator[Event]:
     yield story.event(step, "course", text, asset, venue)
 
 
-def steepest_cascade(story: Story) -> Iterator[Event]:
-    """The cascade whose rounds moved prices most within a step."""
+@dataclass(frozen=True)
+class Steepest:
+    """A cascade within a step: its first round and its last."""
+
+    step: int
+    asset: int
+    first: int
+    last: int
+    venue: int
+    """Where it moves the price most after its first round, and by how much of the log."""
+    move: float
+    dollars: float
+
+
+def steepest(story: Story) -> Steepest | None:
+    """The cascade whose rounds moved a price most within a step; None where there is none to speak of."""
     rounds = story.rounds
     if not rounds.sizes["round"]:
-        return
+        return None
     step, asset = rounds.step.values, rounds.asset.values
     begins = np.flatnonzero(np.r_[True, (np.diff(step) != 0) | (np.diff(asset) != 0)])
     ends = np.r_[begins[1:], len(step)] - 1
-    flow = rounds.flow.values.astype(np.float64).sum(axis=(1, 2))
     price, there = rounds.price.values.astype(np.float64), ~np.isnan(story.get("price")[0])
+    # Rounds of an asset in a step lie apart where accounts answered: from one answer to the next.
     apart = np.where(there[asset[begins]], price[ends] - price[begins], 0.0)
     i, v = np.unravel_index(np.abs(apart).argmax(), apart.shape)
-    n, a, count = int(step[begins[i]]), int(asset[begins[i]]), int(ends[i] - begins[i] + 1)
-    if flow[ends[i]] < LEAST or count < 2:
+    one, last = int(begins[i]), int(ends[i])
+    dollars = float(rounds.flow.values[last].astype(np.float64).sum())
+    if dollars < LEAST or last == one:
+        return None
+    return Steepest(int(step[one]), int(asset[one]), one, last, int(v), float(apart[i, v]), dollars)
+
+
+def steepest_cascade(story: Story) -> Iterator[Event]:
+    """The cascade whose rounds moved a price most within a step."""
+    found = steepest(story)
+    if found is None:
         return
-    moved = f"{100 * np.expm1(apart[i, v]):+.1f}%"
-    name, venue, dollars = story.assets[a], story.venues[int(v)], money(float(flow[ends[i]]))
+    name, venue = story.assets[found.asset], story.venues[found.venue]
+    count = found.last - found.first + 1
     text = (
-        f"the steepest cascade: {count} rounds in {name} force {dollars}; those after the first move it by "
-        f"{moved} at {venue}"
+        f"the steepest cascade: {count} rounds in {name} force {money(found.dollars)}; "
+        f"those after the first move it by {100 * np.expm1(found.move):+.1f}% at {venue}"
     )
-    yield story.event(n, "cascade", text, name, venue)
+    yield story.event(found.step, "cascade", text, name, venue)
 
 
 def depths(story: Story) -> Iterator[Event]:
@@ -207,10 +231,16 @@ def funds(story: Story) -> Iterator[Event]:
     for v, venue in enumerate(story.venues):
         step = first(worth[:, v] < 0.5 * worth[0, v])
         if step and not 0 < spent[v] <= story.minutes[step - 1]:
-            text = f"{venue}'s fund is half gone: {money(worth[step, v])} of {money(worth[0, v])} left"
+            left = f"{money(worth[step, v])} of {money(worth[0, v])} left"
+            text = f"{possessive(venue)} fund is half gone: {left}"
             yield story.event(step - 1, "fund", text, venue=venue)
         if spent[v] > 0:
-            text = f"{venue}'s fund is spent, {money(worth[0, v])} at the start"
+            what = (
+                f"fund is spent, {money(worth[0, v])} at the start"
+                if worth[0, v] > 0
+                else "resources are spent"
+            )
+            text = f"{possessive(venue)} {what}"
             yield story.at(spent[v], "fund", text, venue=venue)
 
 

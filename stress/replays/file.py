@@ -26,6 +26,15 @@ def save(replay: Replay, file: str | os.PathLike[str] | None = None) -> Path:
     return target
 
 
+def save_page(replay: Replay, file: str | os.PathLike[str] | None = None) -> Path:
+    """Write the page of the path."""
+    from stress.replays.page import html
+
+    target = place(replay, file, ".html")
+    publish(target, html(replay))
+    return target
+
+
 def place(replay: Replay, file: str | os.PathLike[str] | None, suffix: str) -> Path:
     """Where a file goes: into the run's folder if nobody says."""
     target = replay.run / f"replay-{replay.path}{suffix}" if file is None else Path(file)

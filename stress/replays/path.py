@@ -75,6 +75,12 @@ class Replay:
 
         return save(self, file)
 
+    def save_page(self, file: str | os.PathLike[str] | None = None) -> Path:
+        """Write the path as a page that stands by itself, beside replay.h5 by default."""
+        from stress.replays.file import save_page
+
+        return save_page(self, file)
+
 
 def replay(
     run: str | os.PathLike[str] | Any,

@@ -112,6 +112,11 @@ def first(where: np.ndarray) -> int | None:
     return int(np.argmax(where)) if where.any() else None
 
 
+def possessive(name: str) -> str:
+    """gate's, members'."""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
+
+
 def listed(names: Sequence[str]) -> str:
     """a, b and c; or how many where they are many."""
     if len(names) > SEVERAL:

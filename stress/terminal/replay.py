@@ -10,13 +10,8 @@ from stress.cube import ALL
 from stress.numbers import money
 from stress.replays.dataset import cell
 from stress.replays.path import Recorded, Replay
-from stress.replays.story import leverage
+from stress.replays.words import PAYER_HEADS, gap, said_of, shown, where
 from stress.terminal.tables import add_row, rendered, table
-
-PAYER_HEADS = {
-    "fund_draw": "fund", "own_capital": "own capital", "default_fund": "default fund",
-    "assessments": "assessments", "adl": "ADL", "socialised": "socialised", "bad_debt": "bad debt",
-}  # fmt: skip
 
 
 def write(replay: Replay) -> str:
@@ -43,22 +38,8 @@ def headline(replay: Replay) -> str:
             "keeps, so there is no recorded loss beside it"
         )
     if replay.status:
-        lines.append(f"Status: {', '.join(replay.status)}")
+        lines.append(f"Status: {said_of(replay)}")
     return "\n".join(lines)
-
-
-def where(place: Recorded) -> str:
-    """A cell of the lists of worst paths, in words."""
-    venue = "all venues" if place.venue == ALL else place.venue
-    return venue if place.tier == ALL else f"{venue}, tier {leverage(place.tier)}"
-
-
-def shown(replay: Replay) -> list[Recorded]:
-    """The places worth a line: the one asked for, and that among all."""
-    overall = [place for place in replay.recorded if place.venue == place.tier == ALL]
-    chosen = [replay.asked] if replay.asked else []
-    chosen += [place for place in overall if place not in chosen]
-    return chosen or list(replay.recorded[:1])
 
 
 def sums(replay: Replay) -> str:
@@ -83,18 +64,14 @@ def sums(replay: Replay) -> str:
     return rendered(made)
 
 
-def gap(dollars: float) -> str:
-    """What rounding leaves, in dollars."""
-    return "0" if dollars == 0 else "<$1" if abs(dollars) < 1 else money(abs(dollars), 2)
-
-
-def as_object(replay: Replay, file: Path) -> dict[str, Any]:
+def as_object(replay: Replay, file: Path, page: Path | None) -> dict[str, Any]:
     """The same for JSON."""
     loss = float(cell(replay.row))
     return {
         "run": str(replay.run),
         "path": replay.path,
         "file": str(file),
+        "page": str(page) if page else None,
         "status": list(replay.status),
         "loss": loss,
         "asked": place(replay.asked) if replay.asked else None,

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 import xarray as xr
+from markupsafe import escape
 from typer.testing import CliRunner
 
 import stress
@@ -17,9 +19,11 @@ from stress.io import open_group
 from stress.replays import dataset, events
 from stress.replays import path as replays
 from stress.replays.events import tell
+from stress.replays.figures import figures
 from stress.replays.file import replay_bytes
 from stress.replays.money import money
-from stress.replays.story import Event, clock, leverage, listed
+from stress.replays.page import html
+from stress.replays.story import Event, clock, leverage, listed, possessive
 from stress.store import RunFolder
 from stress.verify import verify
 from stress.worst import NO_PATH
@@ -215,6 +219,8 @@ def test_the_verb(ran, worst, tmp_path):
     assert answer["path"] == worst.path
     assert answer["loss"] == answer["recorded"][-1]["loss"] == float(worst.asked.loss)
     assert len(answer["events"]) == len(worst.events)
+    assert (tmp_path / "a.html").is_file()
+    assert answer["page"] == str(tmp_path / "a.html")
     with pytest.raises(ConfigError, match="Add --worst"):
         run_verb("replay", ran.path, "venue=alpha")
     with pytest.raises(ConfigError, match="is not KEY=VALUE"):
@@ -293,11 +299,53 @@ def test_a_real_path_is_told_in_few_lines(worst):
         assert "nan" not in event.text
 
 
+@pytest.fixture(scope="module")
+def page(worst):
+    return html(worst).decode()
+
+
+def test_the_page_stands_by_itself(ran, worst, page):
+    """No address that a browser would open, no script but its own; the same bytes again."""
+    assert html(stress.replay(ran, path=worst.path)).decode() == page
+    outside = re.compile(r"""(?:src|href)\s*=\s*["'](?!#)""")
+    assert not outside.search(page[: page.index("<script>")])
+    assert escape("default-src 'none'") in page
+    assert f"path {worst.path}" in page
+    assert all(escape(event.text) in page for event in worst.events)
+
+
+def test_figures_show_the_numbers_of_the_path(worst):
+    found = figures(worst)
+    assert {"price", "depth", "forced", "tiers", "funds"} <= {*found}
+    for figure in found.values():
+        for view in figure.views:
+            assert view.data
+            assert view.table.rows
+            for trace in view.data:
+                assert len(trace["x"]) == len(trace["y"])
+    sold = sum(np.abs(trace["y"]).sum() for trace in found["forced"].views[1].data)
+    assert sold == pytest.approx(float(worst.dataset.forced[-1].sum()), rel=1e-5)
+    by_tier = sum(np.abs(trace["y"]).sum() for trace in found["tiers"].views[1].data)
+    assert by_tier == pytest.approx(sold, rel=1e-4)
+    assert all(len(trace["x"]) == 30 for trace in found["forced"].views[1].data)
+    start, end = found["forced"].views[0].layout["xaxis"]["range"]
+    assert 0 <= start < end <= 30
+
+
+def test_a_calm_path_has_a_page(worst, nothing):
+    steps, rounds, row = nothing
+    calm = dataclasses.replace(
+        worst, dataset=steps, rounds=rounds, row=row, events=(), recorded=(), asked=None, status=()
+    )
+    assert "not among the worst" in html(calm).decode()
+
+
 def test_words():
     assert clock(52.0, 1.0) == "00:52"
     assert clock(61.25, 0.25) == "01:01:15"
     assert leverage("[50,100)") == "50-100x"
     assert leverage("all") == "all"
+    assert possessive("members") == "members'"
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(list("abcdef")) == "a, b, c and 3 more"
