@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stress.comparison import compare
     from stress.errors import (
         BackendError,
         CompileError,
@@ -36,6 +37,7 @@ __all__ = [
     "Run",
     "StoreError",
     "StressError",
+    "compare",
     "open_run",
     "replay",
     "resume",
@@ -46,6 +48,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "compare":
+        return import_module("stress.comparison").compare
     home = "stress.errors" if name.endswith(("Error", "Interrupted")) else "stress.runs"
     home = "stress.replays.path" if name.lower() == "replay" else home
     return getattr(import_module(home), name)

@@ -115,7 +115,7 @@ class Stress:
         at = {}
         for dim, wanted in (("venue", venue), ("tier", tier)):
             known = kept[dim].values.tolist()
-            at[dim] = self._standing(dim, known) if wanted is None else wanted
+            at[dim] = standing(self._dataset, dim, known) if wanted is None else wanted
             if at[dim] not in known:
                 why, hint = suggest(str(at[dim]), known)
                 why = kept.attrs.get("lacks", why)
@@ -197,7 +197,7 @@ class Stress:
         stored = self._stored()
         known = stored.cells.labels(field)
         stored.cells.check_dims(field, labels)
-        chosen = {dim: self._chosen(field, dim, known[dim], labels.get(dim)) for dim in known}
+        chosen = {dim: named(self._dataset, field, dim, known[dim], labels.get(dim)) for dim in known}
         axes = [x if isinstance(x, list) else [x] for x in chosen.values()]
         cells = np.empty([len(axis) for axis in axes], object)
         defined = stored.cube[f"{field}_mean"].isel(scenario=0)
@@ -211,35 +211,6 @@ class Stress:
         }
         several = [len(x) for x in chosen.values() if isinstance(x, list)]
         return cells.reshape(several), coords
-
-    def _chosen(self, field: str, dim: str, known: list[Any], wanted: Any) -> Any:
-        """The label of a dim, or a list of them."""
-        if wanted is None:
-            return self._standing(dim, known)
-        if isinstance(wanted, slice):
-            if wanted != slice(None):
-                raise ConfigError(
-                    f"{dim} cannot be a part of a range, {wanted}. Name labels, or take slice(None)."
-                )
-            return known
-        several = isinstance(wanted, list | tuple | np.ndarray | xr.DataArray)
-        asked = np.asarray(wanted).tolist() if several else [wanted]
-        for label in asked:
-            if label not in known:
-                why, hint = suggest(str(label), map(str, known))
-                raise ConfigError(f'{field} has no {dim} "{label}" ({why}). {hint}'.rstrip())
-        return asked if several else wanted
-
-    def _standing(self, dim: str, known: list[Any]) -> Any:
-        """Where a dim stands that is not named: see the class."""
-        if dim not in self._dataset.coords:
-            raise ConfigError(f"the dataset does not say which {dim} it is of (it was dropped). Name one.")
-        left = self._dataset[dim].values
-        if left.ndim == 0:
-            return left.item()
-        labels = [label for label in left.tolist() if label in known]
-        total = "total" if dim == "component" else TOTALS.get(dim)
-        return total if total in labels else labels
 
     @property
     def _confidence(self) -> float:
@@ -267,6 +238,37 @@ class Stress:
         if any(ours.get(key, there.get(key)) != there.get(key) for key in SAME):
             raise StoreError(f"{file} is of another run than the dataset (it was replaced). {REOPEN}.")
         return stored
+
+
+def named(dataset: xr.Dataset, field: str, dim: str, known: list[Any], wanted: Any) -> Any:
+    """The label of a dim, or a list of them."""
+    if wanted is None:
+        return standing(dataset, dim, known)
+    if isinstance(wanted, slice):
+        if wanted != slice(None):
+            raise ConfigError(
+                f"{dim} cannot be a part of a range, {wanted}. Name labels, or take slice(None)."
+            )
+        return known
+    several = isinstance(wanted, list | tuple | np.ndarray | xr.DataArray)
+    asked = np.asarray(wanted).tolist() if several else [wanted]
+    for label in asked:
+        if label not in known:
+            why, hint = suggest(str(label), map(str, known))
+            raise ConfigError(f'{field} has no {dim} "{label}" ({why}). {hint}'.rstrip())
+    return asked if several else wanted
+
+
+def standing(dataset: xr.Dataset, dim: str, known: list[Any]) -> Any:
+    """Where a dim stands that is not named: see `Stress`."""
+    if dim not in dataset.coords:
+        raise ConfigError(f"the dataset does not say which {dim} it is of (it was dropped). Name one.")
+    left = dataset[dim].values
+    if left.ndim == 0:
+        return left.item()
+    labels = [label for label in left.tolist() if label in known]
+    total = "total" if dim == "component" else TOTALS.get(dim)
+    return total if total in labels else labels
 
 
 @lru_cache(maxsize=4)

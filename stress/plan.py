@@ -35,7 +35,7 @@ def plan(job: Job, threads: int = 0) -> dict[str, Any]:
         "cells": n_cell,
         "paths": run.paths,
         "shards": len(job.shards),
-        "shard_paths": run.shard_paths,
+        "shard_paths": run.shard_size,
         "memory_bytes": BASE_BYTES + tally + rows,
         "path_seconds": seconds,
         "seconds": seconds * run.paths,

@@ -65,7 +65,7 @@ class Job:
     @property
     def shards(self) -> list[Range]:
         """Path ranges of the shards, in order."""
-        return ranges(self.config.run.paths, self.config.run.shard_paths)
+        return ranges(self.config.run.paths, self.config.run.shard_size)
 
     @property
     def folder(self) -> str:
@@ -215,7 +215,7 @@ def manifest(job: Job) -> dict[str, Any]:
         "backend": job.backend,
         "seed": str(job.config.run.seed),
         "n_paths": job.config.run.paths,
-        "shard_paths": job.config.run.shard_paths,
+        "shard_paths": job.config.run.shard_size,
         "sources": {
             source.file: source.sha256 for source in (*job.config.sources, *job.config.inputs.values())
         },

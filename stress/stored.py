@@ -18,7 +18,7 @@ from kernels.mechanisms.adl import HORIZONS
 from kernels.outcome import CHANNELS, COMPONENTS, DEFAULTS, FIELDS, SIDES, Layout
 from kernels.parts.histogram import ZERO
 from stress.cube import ALL, definitions
-from stress.errors import ConfigError, suggest
+from stress.errors import ConfigError, ResultError, suggest
 from stress.io import open_group, read_arrays
 from stress.measures.distribution import Distribution, filled
 from stress.opening import check_cube, cube_file, read_result
@@ -40,7 +40,8 @@ class Counts:
     first        : entries of a cell lie between `first[cell]` and `first[cell + 1]`: int64 [cell + 1]
     bin          : numbers of filled bins, rising within a cell [entry]
     count        : paths in the bin [entry]
-    remainder    : sum of what lies above the bin's lower edge, in the bin's unit [entry]
+    remainder    : sum of what lies above the bin's lower edge, in the bin's unit [entry]; these three are
+                   integers of the smallest type that holds them, as in the file
     exponent     : of every cell [cell]
     sums, squares: uint64 [cell, word]
     """
@@ -56,10 +57,9 @@ class Counts:
     @classmethod
     def of(cls, tables: Mapping[str, np.ndarray]) -> Counts:
         """From the arrays of a file's group `tally`."""
-        first = np.concatenate([[0], np.cumsum(tables["entries"])])
-        count, remainder = (tables[name].astype(np.int64) for name in ("count", "remainder"))
-        bins = tables["bin"].astype(np.int64)
-        return cls(first, bins, count, remainder, tables["exponent"], tables["sum"], tables["sum_of_squares"])
+        names = ("bin", "count", "remainder", "exponent", "sum", "sum_of_squares")
+        first = np.concatenate([[0], np.cumsum(tables["entries"], dtype=np.int64)])
+        return cls(first, *(tables[name] for name in names))
 
     def entries(self, cell: int) -> slice:
         """Where the filled bins of a cell are."""
@@ -82,7 +82,9 @@ def distribution(parts: Sequence[Counts], cell: int, n: int | None = None) -> Di
     """
     where = [part.entries(cell) for part in parts]
     found = [
-        np.concatenate([getattr(part, name)[at] for part, at in zip(parts, where, strict=True)])
+        np.concatenate(
+            [getattr(part, name)[at].astype(np.int64) for part, at in zip(parts, where, strict=True)]
+        )
         for name in ("bin", "count", "remainder")
     ]
     bins, place = np.unique(found[0], return_inverse=True)
@@ -201,7 +203,25 @@ def open_stored(path: str | os.PathLike[str]) -> Stored:
     data = read_result(file)
     cube = open_group(data, shown=str(file))
     check_cube(cube, file)
-    return Stored(cube, Cells.of(cube), Counts.of(read_arrays(data)["tally"]))
+    tables, cells = read_arrays(data)["tally"], Cells.of(cube)
+    check_fields(file, tables, cells)
+    return Stored(cube, cells, Counts.of(tables))
+
+
+def check_fields(file: Path, tables: Mapping[str, np.ndarray], cells: Cells) -> None:
+    """`ResultError` where a file holds other quantities than this program knows."""
+    there = [
+        (_text(name), int(end)) for name, end in zip(tables["field"], tables["field_cells"], strict=True)
+    ]
+    if there != [(name, block.stop) for name, block in cells.layout.slices.items()]:
+        raise ResultError(
+            f"{file} was written by another version of the program (its paths have other quantities). "
+            "Run its config anew."
+        )
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def read_counts(folder: RunFolder, shard: Path) -> Counts:

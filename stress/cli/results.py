@@ -81,3 +81,30 @@ def report(
     if as_json:
         return show_json({"report": str(file), "bytes": file.stat().st_size})
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB; it stands by itself, for any browser")
+
+
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of finished runs, or their cube.h5; the base first.", metavar="RUN..."),
+    ],
+    level: Annotated[
+        float | None,
+        typer.Option(help="Level of VaR and expected shortfall; 0.99 by default.", metavar="LEVEL"),
+    ] = None,
+    unpaired: Annotated[
+        bool, typer.Option("--unpaired", help="Take the runs as independent, as with different seeds.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between finished runs, with intervals by their common random numbers."""
+    from stress.comparison import compare as compared
+    from stress.errors import ConfigError
+    from stress.terminal.comparison import as_object, write
+
+    if len(runs) < 2:
+        raise ConfigError("one run cannot be compared (a base and another one are needed). Name two or more.")
+    found = [compared(runs[0], other, level=level, unpaired=unpaired) for other in runs[1:]]
+    if as_json:
+        return show_json({"comparisons": [as_object(each) for each in found]})
+    print("\n\n".join(write(each) for each in found))

@@ -48,12 +48,18 @@ class Run(Strict):
     """Monte Carlo paths."""
     seed: Annotated[int, Bounds(0, 2**64 - 1)]
     """Seed of all random numbers."""
-    shard_paths: Annotated[int, Bounds(1, 10**9)] = 20_000
-    """Paths in one shard file; results do not depend on it."""
+    shard_paths: Annotated[int, Bounds(0, 10**9)] = 0
+    """Paths in one shard file; 0 takes a twentieth of all, 500 at least and 20,000 at most. Results do not
+    depend on it; runs are compared shard by shard."""
     backend: Literal["auto", "cuda", "cpu", "jax", "numpy"] = "auto"
     """Engine; `auto` takes the fastest that is there."""
     monitoring: Literal["continuous", "step"] = "continuous"
     """Whether venues check margins all the time, or only at the end of a step."""
+
+    @property
+    def shard_size(self) -> int:
+        """Paths in one shard file; by default so many shards as a comparison has use for."""
+        return self.shard_paths or min(max(-(-self.paths // 20), 500), 20_000)
 
     @property
     def n_step(self) -> int:
