@@ -30,7 +30,11 @@ def test_falls_back_to_pure_python(root, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.split("-", 2)[2] == "py3-none-any.whl"
-    data = ["stress/fields.yml", *(f"stress/report/templates/{name}" for name in TEMPLATES)]
+    data = [
+        "stress/fields.yml",
+        "stress/replays/templates/replay.html",
+        *(f"stress/report/templates/{name}" for name in TEMPLATES),
+    ]
     assert set(data) <= set(ZipFile(wheel).namelist())
 
 
