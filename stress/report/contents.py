@@ -147,7 +147,7 @@ def commands(subject: Subject) -> list[tuple[str, str]]:
     """Command and what it does, for whoever wants the same again."""
     if subject.folder is None or not subject.folder.exists:
         return [("stress run resolved.yaml", "runs it again; resolved.yaml is the config above")]
-    name = subject.folder.path.name if subject.folder.path.name else "RUN"
+    name = subject.folder.path.resolve().name
     return [
         (f"stress verify {name}", "finds any flipped bit in the files of this run"),
         (f"stress verify {name} --recompute 2", "computes two shards again, and compares them"),
@@ -155,5 +155,6 @@ def commands(subject: Subject) -> list[tuple[str, str]]:
             f"stress run {name}/resolved.yaml",
             "runs it again from the config as it was, with every default filled in",
         ),
+        (f"stress replay {name} --worst", "tells the path with the largest loss, step by step"),
         (f"stress report {name}", "makes this page again"),
     ]

@@ -23,7 +23,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from stress.report import theme
-from stress.report.figure import Figure
+from stress.report.figure import Figure, text
 
 INTERVAL = re.compile(r"(\S*\d[\w%]*–\S+)")
 
@@ -48,7 +48,7 @@ def html(template: str, figures: dict[str, Figure], **values: Any) -> bytes:
             "form-action 'none'",
         )
     )
-    text = (
+    made = (
         environment()
         .get_template(template)
         .render(
@@ -61,7 +61,7 @@ def html(template: str, figures: dict[str, Figure], **values: Any) -> bytes:
             **values,
         )
     )
-    return text.encode()
+    return made.encode()
 
 
 def packed(figure: Figure) -> dict[str, Any]:
@@ -86,8 +86,13 @@ def rounded(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {str(key): rounded(each) for key, each in value.items()}
+        return {str(key): rounded(inert(each) if key == "hovertext" else each) for key, each in value.items()}
     return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def inert(value: Any) -> Any:
+    """Words that show when a pointer is over a mark: text, never the kind of HTML that plotly.js knows."""
+    return text(value) if isinstance(value, str) else [inert(each) for each in value]
 
 
 def digest(script: str) -> str:

@@ -86,6 +86,12 @@ def test_words_of_a_config_are_inert(text):
     assert elements.of("h1")[0][1] == TITLE
     data, _, _ = text.partition('id="figures">')[2].partition("</script>")
     assert "<" not in data
+    traces = [
+        t for figure in json.loads(data).values() for view in figure["views"] for t in view["data"] or ()
+    ]
+    hover = [np.ravel(trace["hovertext"]) for trace in traces if "hovertext" in trace]
+    assert any("&lt;" in words for part in hover for words in part)
+    assert not any("<" in words for part in hover for words in part)
     names = json.loads(data)["losses"]["views"][0]["data"][0]["y"]
     assert sorted(names) == ["A&lt;lpha&gt;&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;", "Beta"]
 

@@ -138,10 +138,10 @@ def _pair_view(subject: Subject, names: list[str], cells, label: str, says: str)
             "ygap": 2,
             "hovertext": [
                 [
-                    f"{a} and {b}: {with_interval(cells[x, y], percent)}"
-                    for b, y in zip(names, venues, strict=True)
+                    f"{subject.venue(a)} and {subject.venue(b)}: {with_interval(cells[a, b], percent)}"
+                    for b in venues
                 ]
-                for a, x in zip(names, venues, strict=True)
+                for a in venues
             ],
             "colorbar": {
                 "thickness": 10,

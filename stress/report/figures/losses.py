@@ -163,8 +163,8 @@ def _map(subject, tiers, values, hover, table, label, says, show) -> View:
             "texttemplate": "%{text}",
             "hoverinfo": "text",
             "hovertext": [
-                [f"{v}, {t}: {h}" for t, h in zip(names, row, strict=True)]
-                for v, row in zip(venues, hover, strict=True)
+                [f"{subject.venue(v)}, {t}: {h}" for t, h in zip(names, row, strict=True)]
+                for v, row in zip((*subject.venues, ALL), hover, strict=True)
             ],
             "zmin": low,
             "zmax": high,
