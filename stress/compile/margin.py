@@ -14,6 +14,7 @@ from kernels.outcome import CHANNELS
 from kernels.parts.table.table_numpy import EDGES
 from kernels.scenario import ScenarioShape
 from stress.compile.accounts import Entry, spread
+from stress.compile.cap import under_cap
 from stress.compile.maintenance import classes
 from stress.compile.tiers import FLATTEST
 from stress.config.account import CASH
@@ -48,8 +49,9 @@ def entries(config: RunConfig, shape: ScenarioShape) -> Iterator[Entry]:
             terms = portfolio(config, venue, found)
             stress = terms["need_fixed"] + terms["need"].sum()
             start = stress / (terms["value_fixed"] + terms["value"].sum())
+            leverage, never = under_cap(config, found.leverage, found.never_forced)
             notional = [
-                found.open_interest * found.leverage.get(key, 0.0) * (1 - found.never_forced.get(key, 0.0))
+                found.open_interest * leverage.get(key, 0.0) * (1 - never.get(key, 0.0))
                 for key in config.tier_keys
             ]
             try:

@@ -10,6 +10,7 @@ from kernels.parts.table import N_EDGE
 from kernels.scenario import ScenarioShape
 from stress.compile import files, maintenance, margin, mixes, tiers
 from stress.compile.books import markets
+from stress.compile.cap import mix_of
 from stress.compile.holders import CONSERVED, Holders, Tables, conserved, tables
 from stress.config.positions import LiquidationMap
 from stress.errors import ConfigError
@@ -58,10 +59,8 @@ def ladder(config: RunConfig, venue: str) -> list[float]:
 
 def of_mix(config: RunConfig, shape: ScenarioShape, venue: str, asset: str, market: Market) -> Sides:
     """Open interest spread over leverage tiers."""
-    # Loading fills these in from the venue.
-    assert market.mix is not None
-    assert market.maximum_leverage is not None
-    mix, closes = config.mixes[market.mix], ladder(config, venue)
+    assert market.maximum_leverage is not None  # loading fills it in from the venue
+    mix, closes = mix_of(config, market), ladder(config, venue)
     shared = margin.held(config.venues[venue], asset)
     sides = []
     for side, name in enumerate(files.SIDES):

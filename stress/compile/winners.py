@@ -10,6 +10,7 @@ import numpy as np
 from kernels.mechanisms.adl import Adl
 from kernels.scenario import ScenarioShape
 from stress.compile.books import markets
+from stress.compile.cap import mix_of
 from stress.compile.files import SIDES
 from stress.compile.holders import Tables
 from stress.compile.tiers import FLATTEST
@@ -17,7 +18,6 @@ from stress.compile.tiers import FLATTEST
 if TYPE_CHECKING:
     from stress.config import RunConfig
     from stress.config.market import Market
-    from stress.config.tier import Mix
 
 
 def part(
@@ -57,12 +57,6 @@ def part(
                     )
     at_mark = np.array([venue.adl.price == "mark" for venue in venues], np.int32)
     return Adl(equity, entry, hedged, at_mark)
-
-
-def mix_of(config: RunConfig, market: Market) -> Mix:
-    """The mix of a market, which loading fills in from its venue."""
-    assert market.mix is not None
-    return config.mixes[market.mix]
 
 
 def of_mix(config: RunConfig, market: Market, held: np.ndarray, side: int) -> tuple[list[float], list[float]]:

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from stress.config import book
 from stress.config.asset import Asset
-from stress.config.base import Bounds, Duration, PartShare, SchemaVersion, Strict, Text
+from stress.config.base import Bounds, Duration, MaximumLeverage, PartShare, SchemaVersion, Strict, Text
 from stress.config.book import Book, Books
 from stress.config.correlation import CorrelationField
 from stress.config.dynamics import Dynamics
@@ -112,6 +112,9 @@ class RunConfig(Strict):
     venues: dict[str, Venue] = Field(min_length=1, max_length=MOST_VENUES)
     """Venues: each inline, or the path of a file that holds one; at most sixteen."""
     books: Books
+    leverage_cap: MaximumLeverage | None = None
+    """Most leverage that anybody has, the end of a tier: what mixes and accounts hold in tiers above is held
+    in the last one below. Files of positions stay as they are. None by default."""
     mixes: dict[str, Mix] = {}
     """Named leverage mixes; every market needs one, unless files say who holds its positions."""
     overlays: tuple[Overlay, ...] = Field(default=(), max_length=100)
