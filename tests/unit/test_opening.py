@@ -52,8 +52,11 @@ def flipped(path, run):
     path.write_bytes(content)
 
 
-VERBS = (("status",), ("report",), ("replay", "--path", "0"))
-"""Those that only look at a run, and what they need besides its folder."""
+VERBS = ("status", "report", "replay", "compare")
+"""Those that only look at runs."""
+
+OF_A_FILE = ("report", "replay", "compare")
+"""Those for which a cube will do in place of the folder."""
 
 FILES = {
     "empty": (lambda path, run: path.write_bytes(b""), "it is empty"),
@@ -76,10 +79,11 @@ FILES = {
 ADVICE = ("Give the folder of a run, or its cube.h5", "Try a newer release", "makes it again")
 
 
-def said_by_verb(*arguments):
+def said_by_verb(verb, path):
     """What a verb ends with in this process."""
-    done = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
-    assert isinstance(done.exception, ResultError), (arguments, done.exception)
+    more = {"replay": ["--path", "0"], "compare": [path]}.get(verb, [])
+    done = CliRunner().invoke(cli.app, [str(argument) for argument in (verb, path, *more)])
+    assert isinstance(done.exception, ResultError), (verb, done.exception)
     return done.exception
 
 
@@ -118,9 +122,9 @@ def test_runs_whose_cube_is_none(kind, run, tmp_path):
     shutil.copytree(run, folder)
     make(folder / "cube.h5", run)
     for verb in VERBS:
-        if kind == "shard" and verb[0] == "replay":
+        if kind == "shard" and verb == "replay":
             continue  # it has lists of worst paths, and these are read
-        error = said_by_verb(verb[0], folder, *verb[1:])
+        error = said_by_verb(verb, folder)
         check(error, folder / "cube.h5", words)
         if kind not in ("newer", "newer, unsealed", "shard"):
             assert f"Delete it and `stress resume {folder}` makes it again." in str(error)
@@ -150,8 +154,8 @@ def test_manifests_that_are_none(kind, run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run, folder)
     make(folder / "run.json")
-    for verb in VERBS:
-        check(said_by_verb(verb[0], folder, *verb[1:]), folder / "run.json", words)
+    for verb in ("status", "report", "replay"):  # `compare` asks the cubes alone
+        check(said_by_verb(verb, folder), folder / "run.json", words)
     for verb in ("verify", "resume"):
         done = CliRunner().invoke(cli.app, [verb, str(folder)])
         assert isinstance(done.exception, StoreError)
@@ -163,7 +167,7 @@ def test_manifests_that_are_none(kind, run, tmp_path):
 def test_where_there_is_no_run(run, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / "run.json").mkdir()
-    for verb in (*VERBS, ("resume",), ("verify",)):
+    for verb in (*VERBS, "resume", "verify"):
         for path, words in (
             (tmp_path, "is not the folder of a run (there is no run.json in it). Give the folder"),
             (tmp_path / "notes.txt", "is a file, not the folder of a run"),
@@ -171,9 +175,9 @@ def test_where_there_is_no_run(run, tmp_path):
             (run / "cube.h5", f"is a file, not the folder of a run. Give {run}."),
             (run.parent, f"Runs are in it: {run}."),
         ):
-            if verb[0] in ("replay", "report") and path.is_file():
-                continue  # a cube will do
-            check(said_by_verb(verb[0], path, *verb[1:]), path, "there is no run here", words)
+            if verb in OF_A_FILE and path.is_file():
+                continue
+            check(said_by_verb(verb, path), path, "there is no run here", words)
     for path in (tmp_path, tmp_path / "nowhere"):
         check(said_by(stress.open_run, path), path, "there is no run here")
 
