@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 N_ASSET = 6
 """Assets that have views of their own: those with most forced flow."""
 
-CALM, LATE = 0.002, 0.98
+CALM, LATE = 0.002, 0.95
 """Shares of forced flow between which things happen."""
 
 AROUND = 0.15
 """Of that time, shown before and after it."""
 
 N_TICK = 7
+
+WIDTH = 0.94
+"""Of a bar, in steps."""
+
+LONG = 400
+"""Points of a line beyond which what is said of each is made by the reader's browser: pages stay small."""
 
 CLOSE = 0.04
 """Of what is shown: moments that lie closer share a mark."""
@@ -111,10 +117,12 @@ def sides(
 
 def bar(scene: Scene, values: np.ndarray, name: str, colour: str) -> dict[str, Any]:
     """A venue's, or a tier's, part of every step."""
-    said = hover(scene, scene.minutes, np.abs(values), money)
+    some = np.flatnonzero(values)
+    minutes = [scene.minutes[n] for n in some]
     return {
-        "type": "bar", "x": scene.minutes, "y": values.tolist(), "name": text(name), "legendgroup": name,
-        "marker": {"color": colour, "line": {"width": 0}}, "text": said, "textposition": "none",
+        "type": "bar", "x": minutes, "y": values[some].tolist(), "width": WIDTH * scene.minutes[0],
+        "name": text(name), "legendgroup": name, "marker": {"color": colour, "line": {"width": 0}},
+        "text": hover(scene, minutes, np.abs(values[some]), money), "textposition": "none",
         "hovertemplate": "%{text}<extra>" + text(name) + "</extra>",
     }  # fmt: skip
 
@@ -188,9 +196,12 @@ def cut(data: list[dict[str, Any]], window: tuple[float, float]) -> list[dict[st
     found = []
     for each in data:
         x = np.asarray(each["x"])
-        first, last = np.searchsorted(x, window[0]) - 1, np.searchsorted(x, window[1], "right") + 1
-        part = slice(max(int(first), 0), int(last))
-        found.append(each | {name: each[name][part] for name in ("x", "y", "text")})
+        begins, ends = np.searchsorted(x, window[0]) - 1, np.searchsorted(x, window[1], "right") + 1
+        part = slice(max(int(begins), 0), int(ends))
+        kept = each | {name: each[name][part] for name in ("x", "y", "text")}
+        if each["type"] == "scatter" and len(kept["x"]) > LONG:
+            kept |= {"text": [], "hovertemplate": f"%{{x}} min  %{{y:.3~g}}%<extra>{each['name']}</extra>"}
+        found.append(kept)
     return found
 
 

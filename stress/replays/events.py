@@ -17,14 +17,17 @@ from stress.numbers import money, percent
 from stress.replays.story import Event, Story, first, gained, listed, possessive
 
 # Thresholds, all of them.
-LEVELS = (0.05, 0.2, 0.4)
-"""Moves from the start that are told: from what a bad hour of a major coin is to what ends most leverage."""
+LEVELS = (0.05, 0.2)
+"""Moves from the start that are told: a bad hour of a major coin, and what ends most leverage."""
 
 BEGINS = 0.01
 """Share of all that comes at which something is said to begin: before that it is the trickle of any day."""
 
 LEAST = 1e6
 """Dollars below which forced flow is no event."""
+
+MINOR = 0.002
+"""Share of a path's forced flow below which the selling, or buying, of one asset is no event."""
 
 MILESTONES = (0.1, 0.5, 0.9)
 """Shares of a path's forced flow by which its course is told."""
@@ -107,11 +110,11 @@ def falls(story: Story) -> Iterator[Event]:
 
 def forced_flow(story: Story) -> Iterator[Event]:
     """Where forced selling and buying of each asset begin, and with whom."""
-    tiers = story.get("forced_tier")
+    tiers, least = story.get("forced_tier"), max(LEAST, MINOR * story.forced[-1].sum())
     for a, asset in enumerate(story.assets):
         for side, (verb, who) in enumerate(SIDE_WORDS):
             so_far = story.forced[:, a, side].sum(axis=1)
-            if so_far[-1] < LEAST:
+            if so_far[-1] < least:
                 continue
             step = first(so_far >= BEGINS * so_far[-1])
             if step is None:

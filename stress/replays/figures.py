@@ -290,7 +290,7 @@ def bars(
     high = totals[:, -1].max()
     axis = signed_axis(low, high, lambda tick: dollars(abs(tick)))
     views = tuple(
-        view(scene, data, axis, "USD", table, label, says, window, barmode="relative", bargap=0.05)
+        view(scene, data, axis, "USD", table, label, says, window, barmode="relative")
         for label, window in (("Where it happens", scene.window), ("The whole path", scene.whole))
     )
     alt = f"Bars through time: {title.lower()}"
