@@ -34,6 +34,8 @@ from stress.tally import NO_PATH
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stress.report.plot import Plot
+
 SAME = ("config_sha256", "scenario_sha256", "seed")
 """Attributes that tell the cube of one run from that of another."""
 
@@ -146,6 +148,13 @@ class Stress:
         made = pd.concat(tables, ignore_index=True)
         ends = ["value", "lower", "upper", "units"]
         return made.reindex(columns=[*(column for column in made if column not in ends), *ends])
+
+    @property
+    def plot(self) -> Plot:
+        """Figures of the whole run: `heatmap()`, `exceedance()`, `waterfall()`."""
+        from stress.report.plot import Plot
+
+        return Plot(self._file)
 
     def _table(self, name: str, labels: dict[str, Any]) -> pd.DataFrame:
         dataset, units = self._dataset, self._dataset[name].attrs.get("units", "")

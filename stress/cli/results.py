@@ -95,16 +95,25 @@ def compare(
     unpaired: Annotated[
         bool, typer.Option("--unpaired", help="Take the runs as independent, as with different seeds.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Write it as a page, too, with charts.", metavar="FILE.html")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what differs between finished runs, with intervals by their common random numbers."""
     from stress.comparison import compare as compared
+    from stress.comparison.words import as_object
     from stress.errors import ConfigError
-    from stress.terminal.comparison import as_object, write
+    from stress.terminal.comparison import write
 
     if len(runs) < 2:
         raise ConfigError("one run cannot be compared (a base and another one are needed). Name two or more.")
     found = [compared(runs[0], other, level=level, unpaired=unpaired) for other in runs[1:]]
+    if out:
+        from stress.comparison.page import html
+        from stress.store import publish
+
+        publish(out, html(found))
     if as_json:
         return show_json({"comparisons": [as_object(each) for each in found]})
     print("\n\n".join(write(each) for each in found))

@@ -12,7 +12,7 @@ import numpy as np
 
 from stress.measures import Estimate
 from stress.measures.distribution import Distribution, filled
-from stress.measures.expected_shortfall import n_beyond, student_score, tail
+from stress.measures.expected_shortfall import n_beyond, student_score
 from stress.measures.probability import proportion
 from stress.measures.quantile import exact, order_bounds
 from stress.stored import Counts
@@ -114,38 +114,52 @@ def mean(values: Distribution) -> tuple[float, float]:
 def quantile_at(level: float) -> Measure:
     """The quantile, finer than its bin: Eq. (5).
 
-    Paths of a bin are spread evenly over it, within what its count and its mean leave possible.
+    Paths of a bin are spread evenly around its mean, within what its count and its mean leave possible.
     """
 
     def measure(values: Distribution) -> tuple[float, float]:
         rank = np.array([max(int(-((-exact(level) * values.n) // 1)), 1)])
         lowest, highest = (float(bound[0]) for bound in order_bounds(values, rank))
         place = int(np.searchsorted(values.below, rank[0] - 1, side="right")) - 1
-        lower, upper = float(values.lower[place]), float(values.upper[place])
+        lower, upper, count, middle = _bin(values, place)
         if lower == 0 or np.isinf(upper):
-            return float(values.mean_in_bin[place]), 0.0
-        count = float(values.count[place])
+            return middle, 0.0
         share = (float(rank[0] - values.below[place]) - 0.5) / count
-        found = min(max(lower + share * (upper - lower), lowest), highest)
-        off = ERRORS * (upper - lower) / (2 * np.sqrt(count))
-        return found, min(off, max(highest - found, found - lowest))
+        found = min(max(middle + (share - 0.5) * (upper - lower), lowest), highest)
+        return found, min(_hidden(upper - lower, count), max(highest - found, found - lowest))
 
     return measure
 
 
 def shortfall_at(level: float) -> Measure:
-    """Expected shortfall; of the bin on the boundary a part is in the tail, whose mean is between bounds."""
+    """Expected shortfall; of the bin on the boundary the upper part is in the tail, spread as in Eq. (5)."""
 
     def measure(values: Distribution) -> tuple[float, float]:
         beyond = n_beyond(values.n, level)
         place = int(np.searchsorted(values.below - values.n, -beyond, side="right")) - 1
-        count, mean_there = float(values.count[place]), float(values.mean_in_bin[place])
+        lower, upper, count, middle = _bin(values, place)
+        above_it = float(values.total[place + 1 :].sum())
         weight = beyond - float(values.n - values.below[place] - values.count[place])
-        hidden = float(values.upper[place] - values.lower[place])
-        off = 0.0 if count in (1.0, weight) or np.isinf(hidden) else min(hidden, mean_there) / 2
-        return float((tail(values, np.array([beyond]))[0] / beyond)[0]), weight * off / beyond
+        if lower == 0 or np.isinf(upper) or weight == count:
+            return (above_it + weight * middle) / beyond, 0.0
+        taken = max(weight, 1.0)
+        highest = min(upper, (count * middle - (count - taken) * lower) / taken)
+        cut = min(middle + (1 - taken / count) * (upper - lower) / 2, highest)
+        off = min(_hidden(upper - lower, count), max(highest - cut, cut - middle))
+        return (above_it + weight * cut) / beyond, weight * off / beyond
 
     return measure
+
+
+def _bin(values: Distribution, place: int) -> tuple[float, float, float, float]:
+    """Lower and upper end of a bin, its paths and their mean."""
+    ends = float(values.lower[place]), float(values.upper[place])
+    return *ends, float(values.count[place]), float(values.total[place] / values.count[place])
+
+
+def _hidden(width: float, count: float) -> float:
+    """Two errors, at most, of a value's place among so many in a bin whose mean is known."""
+    return ERRORS * width / np.sqrt(12 * count)
 
 
 def above(threshold: float) -> Measure:

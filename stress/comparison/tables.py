@@ -17,10 +17,15 @@ RARE = 1e-3
 
 @dataclass(frozen=True)
 class Row:
-    """A number, and what it is called in its table."""
+    """A number, and what it is called in its table: whose, and which statistic where there are several."""
 
-    name: str
+    label: str
     number: Number
+    kind: str = ""
+
+    @property
+    def name(self) -> str:
+        return f"{self.label}, {self.kind}" if self.kind else self.label
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,11 @@ def tables(found: Comparison) -> Iterator[Table]:
 
     def rows(field: str, labels: list[Any], dim: str, kinds: Any, **at: Any) -> list[Row]:
         return [
-            Row(f"{label}, {called[kind]}", found.number(field, kind, {**at, dim: label}, level))
+            Row(
+                str(label).replace("_", " ") if dim == "component" else str(label),
+                found.number(field, kind, {**at, dim: label}, level),
+                called[kind],
+            )
             for label in labels
             for kind, level in kinds
         ]
@@ -66,7 +75,7 @@ def tables(found: Comparison) -> Iterator[Table]:
     yield Table("large", "Probability of a larger loss, all venues", "loss above", list(_large(found, loss)))
     called["var"] = percent
     median = [
-        Row(f"{asset}, median", found.number("index_fall", "var", {"asset": asset}, 0.5))
+        Row(asset, found.number("index_fall", "var", {"asset": asset}, 0.5), "median")
         for asset in found.common("asset")[:-1]
     ]
     falls = rows("index_fall", found.common("asset")[:-1], "asset", losses[1:2])

@@ -32,6 +32,7 @@ def test_falls_back_to_pure_python(root, tmp_path):
     assert wheel.name.split("-", 2)[2] == "py3-none-any.whl"
     data = [
         "stress/fields.yml",
+        "stress/comparison/templates/comparison.html",
         "stress/replays/templates/replay.html",
         *(f"stress/report/templates/{name}" for name in TEMPLATES),
     ]

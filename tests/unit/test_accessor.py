@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import stress
 from kernels.outcome import FIELDS
 from stress import cube as cubes
 from stress.errors import ConfigError, StoreError
 from stress.io import encode, tally_groups
+from stress.report.figures import losses
+from stress.report.subject import subject
 from stress.runs import open_run
 from stress.store import sealed
 from tests import samples
@@ -164,3 +167,16 @@ def test_of_a_file_that_xarray_opened(groups, tmp_path, cube):
     with xr.open_dataset(written(tmp_path, groups | {"/": few}), engine="h5netcdf") as opened:
         found = opened.isel(scenario=0).stress.var(0.97, venue="alpha")
     assert found.value == cube.stress.var(0.97, venue="alpha").value
+
+
+def test_figures_are_those_of_the_report(root, tmp_path):
+    run = stress.run(root / "tests/configs/small.yaml", paths=40, out=tmp_path)
+    plot = run.cube.sel(venue="alpha").stress.plot
+    heat, exceedance, waterfall = plot.heatmap(), plot.exceedance(), plot.waterfall()
+    about = subject(run.path / "cube.h5")
+    assert heat.data[0].z[0][0] == losses.heat(about).views[0].data[0]["z"][0][0]
+    assert len(heat.layout.updatemenus[0].buttons) == len(losses.heat(about).views)
+    for made in (heat, exceedance, waterfall):
+        assert made.layout.title.text
+        assert '"--' not in made.to_json()  # every colour has a value
+    assert sum(bool(trace.visible) for trace in exceedance.data) == len(exceedance.data)

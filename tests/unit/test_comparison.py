@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from functools import partial
 from shutil import copytree
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 import stress
 from stress import cli
-from stress.comparison import runs
+from stress.comparison import page, runs
 from stress.comparison.estimator import (
     Difference,
     Sections,
@@ -248,12 +249,37 @@ def test_the_verb(base, other):
     (made,) = json.loads(verb(base, other, "--json", "--level", "0.95"))["comparisons"]
     assert made["paired"]
     assert made["level"] == 0.95
-    draw = next(x for x in made["differences"] if x["name"] == "fund_draw, mean")
+    draw = next(x for x in made["differences"] if x["name"] == "fund draw, mean")
     assert draw["excludes_zero"]
     assert draw["lower"] <= draw["difference"] <= draw["upper"]
     assert draw["difference"] == pytest.approx(draw["other"] - draw["base"])
     with pytest.raises(ConfigError, match="one run cannot be compared"):
         verb(base)
+
+
+def test_the_page(base, other, found, tmp_path):
+    done = CliRunner().invoke(
+        cli.app, ["compare", str(base), str(other), "--level", "0.9", "--out", str(tmp_path / "page.html")]
+    )
+    assert done.exit_code == 0
+    text = (tmp_path / "page.html").read_text()
+    assert text.encode() == page.html([found])
+    assert f'<th scope="row">{FUND}</th><td>$20M</td><td>$5M</td>' in text
+    shown = json.loads(re.search(r'id="figures">(.*?)</script>', text)[1])
+    assert {key.partition("-")[2] for key in shown} >= {
+        "venues",
+        "tiers",
+        "payers",
+        "forced",
+        "funds",
+        "falls",
+    }
+    marks = shown["0-venues"]["views"][0]["data"][0]
+    assert marks["y"] == ["alpha", "beta", "all"]
+    expected = found.mean(venue=["alpha", "beta", "all"])
+    np.testing.assert_allclose(marks["x"], expected.difference, rtol=1e-4)
+    reach = np.add(marks["x"], marks["error_x"]["array"])
+    np.testing.assert_allclose(reach, expected.upper, rtol=1e-3)
 
 
 def test_sections_of_a_part_of_the_paths(found):
