@@ -70,14 +70,14 @@ def _sure(subject: Subject) -> str:
     """How sure."""
     es = _loss(subject, "es")
     beyond = n_beyond(subject.n_path, subject.level)
-    between = ends(es)
+    between, kept = ends(es), "the worst path" if beyond < 1.5 else f"the {beyond:,.0f} worst"
     found = f"{subject.n_path:,} paths put the tail average at " + (
-        f"{between} ({subject.confidence_name} interval, from {beyond:,.0f} worst paths)."
+        f"${between} ({subject.confidence_name} interval, from {kept})."
         if between
         else f"{money(es['value'])}."
     )
     if beyond < FEW:
-        found += f" That is fewer than {FEW} worst paths: the interval is a rough guide."
+        found += f" These are fewer than {FEW} paths: the interval is a rough guide."
     return found + (
         " This interval is about chance alone. How far the model and its assumed inputs can be trusted is "
         "another question, and the larger one: see the limits below."
@@ -111,12 +111,25 @@ def _against_funds(subject: Subject) -> list[str]:
         return []
     over = {v: deficit[v] / fund[v] for v in subject.venues if fund[v]}
     worst = max(over, key=lambda v: over[v])
-    ratio = deficit[ALL] / fund[ALL]
-    size = f"{times(ratio, 2)} the" if ratio >= 1 else f"{percent(ratio, 2)} of the"
-    return [
-        f"What margins do not cover in the tail is {size} {money(fund[ALL])} that is prefunded, but funds do "
-        f"not pay for each other: {subject.venue(worst)} would need {times(over[worst], 2)} its own."
-    ]
+    says = (
+        f"What margins do not cover in the tail is {multiple(deficit[ALL] / fund[ALL])} the "
+        f"{money(fund[ALL])} that is prefunded"
+    )
+    if len(over) == 1:
+        return [f"{says}."]
+    if over[worst] >= 1:
+        return [
+            f"{says}, but funds do not pay for each other: {subject.venue(worst)} would need "
+            f"{times(over[worst], 2)} its own."
+        ]
+    return [f"{says}; on {subject.venue(worst)}, where it is most, {multiple(over[worst])} its own."]
+
+
+def multiple(ratio: float) -> str:
+    """How many times, or which part of: "25x", "19% of"."""
+    if ratio >= 1:
+        return times(ratio, 2)
+    return f"{percent(ratio, 2)} of" if ratio >= 0.001 else "less than 0.1% of"
 
 
 def _cards(subject: Subject) -> list[Card]:

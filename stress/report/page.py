@@ -84,7 +84,10 @@ def as_json(value: Any) -> str:
 def rounded(value: Any) -> Any:
     """Numbers to five digits, what is not finite as null."""
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        short = float(f"{value:.{DIGITS}g}")
+        return int(short) if short.is_integer() and abs(short) < 1e15 else short
     if isinstance(value, dict):
         return {str(key): rounded(inert(each) if key == "hovertext" else each) for key, each in value.items()}
     return [rounded(each) for each in value] if isinstance(value, list | tuple) else value

@@ -84,8 +84,11 @@ class Subject:
         return self.stored.counts.paths()
 
     def venue(self, key: str) -> str:
-        """What a venue is called: its name in the config, else its key."""
-        return EVERYBODY if key == ALL else self._name("venues", key)
+        """What a venue, or a lender, is called: its name in the config, else its key."""
+        if key == ALL:
+            return EVERYBODY
+        lender = key not in (self.config.get("venues") or {})
+        return self._name("sellers" if lender else "venues", key)
 
     def asset(self, key: str) -> str:
         return self._name("assets", key)

@@ -305,6 +305,17 @@ def test_nothing_lost(root, tmp_path):
     assert "all paths of this run are in one shard" in words
 
 
+def test_few_paths(root, tmp_path):
+    words = report(runs.run(root / "tests" / "configs" / "small.yaml", paths=20, out=tmp_path).path).decode()
+    sure = html.unescape(
+        re.sub(r"<[^>]+>", "", words.partition("<dt>How sure?</dt>")[2].partition("</dd>")[0])
+    )
+    assert re.match(
+        r"20 paths put the tail average at \$[\d.]+M–∞ \(95% interval, from the worst path\)", sure
+    )
+    assert "These are fewer than 50 paths" in sure
+
+
 def test_verb(ran, tmp_path):
     def verb(*arguments):
         return CliRunner().invoke(cli.app, ["report", *map(str, arguments)])

@@ -123,7 +123,9 @@ def _waterfall_view(subject: Subject, venue: str) -> View:
         for name in in_use(subject)
         if value["deficit"] and value[name] / value["deficit"] > 0.0005
     ]
-    says = f"{who}: margin pays {percent(value['margin_lost'] / total, 2)} of losses."
+    own = value["margin_lost"] / total
+    most = "nearly all" if own >= 0.995 and value["deficit"] else percent(own, 2)
+    says = f"{who}: margin pays {most} of losses."
     if parts:
         says += f" The rest falls on {listed(parts)}."
     return View(data, layout, table, who, says, {"room": 1.3})
@@ -240,8 +242,12 @@ def funds(subject: Subject) -> Figure | None:
         f"{listed(dry)} {'spends its' if len(dry) == 1 else 'spend their'} insurance fund in at least half "
         "of all paths."
         if dry
-        else "No venue spends its insurance fund in half of all paths."
+        else "No venue spends its insurance fund in any path."
     )
+    often = max(order, key=lambda v: chance[v]["value"] or 0.0)
+    if not dry and chance[often]["value"]:
+        name, part = subject.venue(often), with_interval(chance[often], percent)
+        says = f"{name} spends its insurance fund most often, in {part} of paths."
     return Figure(
         "funds",
         "Deficits, and what is there to pay for them",
