@@ -47,6 +47,7 @@ bench: $(STAMP)/fused
 	$(BIN)/stress bench
 
 docs: $(STAMP)/docs
+	$(BIN)/python tools/page_commands.py docs/start.md
 	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
 
 # Each from a clean kernel; what they show goes to build/notebooks.
