@@ -34,13 +34,14 @@ def html(compared: Sequence[Comparison]) -> bytes:
     figures: dict[str, Figure] = {}
     sections = []
     for i, each in enumerate(compared):
-        made = [figure(f"{i}-{table.key}", table, each) for table in each.tables if table.rows]
+        made = [figure(f"{i}-{table.key}", table, each) for table in each.tables if not table.same]
         figures |= {one.key: one for one in made}
         sections.append(
             {
                 "title": headline(each),
                 "changes": Numbers(("Key", "Base", "Other"), tuple(_change(x) for x in each.changes)),
                 "shown": [one.key for one in made],
+                "same": [table.title for table in each.tables if table.rows and table.same],
                 "notes": [line.removeprefix("* ") for line in notes(each)],
             }
         )

@@ -37,6 +37,11 @@ class Table:
     head: str
     rows: list[Row]
 
+    @property
+    def same(self) -> bool:
+        """Whether not one of its numbers differs in any path."""
+        return all(row.number.difference.same for row in self.rows)
+
 
 def tables(found: Comparison) -> Iterator[Table]:
     """All tables that have anything in them."""

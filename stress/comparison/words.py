@@ -24,10 +24,12 @@ def notes(found: Comparison) -> list[str]:
     numbers = [row.number for shown in found.tables for row in shown.rows]
     uncertain = [number for number in numbers if not number.difference.same]
     by_chance = (1 - found.confidence) * len(uncertain)
-    lines = [
-        f"{MARK} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: of "
-        f"{len(uncertain)} of them about {by_chance:.0f} would exclude zero by chance if nothing differed."
-    ]
+    lines = []
+    if uncertain:
+        lines.append(
+            f"{MARK} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: of "
+            f"{len(uncertain)} of them about {by_chance:.0f} would exclude zero by chance if nothing differed."
+        )
     if any(number.difference.same for number in numbers):
         lines.append("same: not one path of the runs differs in this number.")
     wide = [number for number in numbers if found.paired and number.difference.sections == 0]

@@ -28,7 +28,7 @@ def _parts(found: Comparison) -> Iterator[RenderableType]:
     yield Text("\n".join(changed(found)))
     for shown in found.tables:
         if shown.rows:
-            yield _table(shown)
+            yield Text(f"{shown.title}: the same in every path.") if shown.same else _table(shown)
     yield Text("\n".join(notes(found)))
 
 
