@@ -27,8 +27,8 @@ def notes(found: Comparison) -> list[str]:
     lines = []
     if uncertain:
         lines.append(
-            f"{MARK} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: of "
-            f"{len(uncertain)} of them about {by_chance:.0f} would exclude zero by chance if nothing differed."
+            f"{MARK} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: "
+            f"of {len(uncertain)} about {by_chance:.0f} would exclude zero by chance if nothing differed."
         )
     if any(number.difference.same for number in numbers):
         lines.append("same: not one path of the runs differs in this number.")
