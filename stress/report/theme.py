@@ -33,8 +33,8 @@ DARK = {
     "venue-0": "#968bec", "venue-1": "#88ccee", "venue-2": "#4dbfae", "venue-3": "#5cb878",
     "venue-4": "#b9b94f", "venue-5": "#e3cd78", "venue-6": "#e58f9b", "venue-7": "#d0679c",
     "venue-8": "#cb86c2",
-    "heat-0": "#1b2229", "heat-1": "#16324b", "heat-2": "#174d78", "heat-3": "#22709f", "heat-4": "#4a9bc4",
-    "heat-5": "#92c8e3", "heat-6": "#e2f1f8",
+    "heat-0": "#1b2229", "heat-1": "#15293b", "heat-2": "#163f5f", "heat-3": "#1b5781", "heat-4": "#2470a3",
+    "heat-5": "#3a8bbd", "heat-6": "#b5def2",
 }  # fmt: skip
 
 HEAT = [[i / 6, f"--heat-{i}"] for i in range(7)]
