@@ -14,6 +14,7 @@ import numpy as np
 from kernels import engines
 from kernels.batch import EngineError
 from kernels.outcome import FAILED
+from kernels.parts.trace import Layout
 from stress.runs import Job
 
 RETRACED_BY = {"cuda": "cpu", "cpu": "cpu", "numpy": "numpy"}
@@ -26,8 +27,8 @@ FEWEST, MOST = 20, 1000
 MOST_POINTS = 240
 """Of a band: of longer runs, every so many steps are kept."""
 
-BLOCK = 32
-"""Paths that are traced at once."""
+BLOCK, BLOCK_BYTES = 32, 128e6
+"""Paths that are traced at once, and what their traces may take."""
 
 PROBABILITIES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Of the bands: one path of twenty is below the lowest, one above the highest."""
@@ -124,8 +125,10 @@ def _blocks(job: Job, n_path: int, n_thread: int) -> Iterator[tuple[np.ndarray, 
     arrays = scenario.arrays
     steps = kept_steps(scenario.shape.n_step)
     start_depth = np.where(arrays.listed, arrays.depth, 0.0).sum(axis=1)
-    for first in range(0, n_path, BLOCK):
-        batch, trace = engine.trace_paths(seed, first, min(BLOCK, n_path - first), n_thread)
+    each = 8 * scenario.shape.n_step * Layout(scenario.shape).n_cell
+    block = max(1, min(BLOCK, int(BLOCK_BYTES // each)))
+    for first in range(0, n_path, block):
+        batch, trace = engine.trace_paths(seed, first, min(block, n_path - first), n_thread)
         sound = (batch.status & FAILED) == 0
         trace = {name: values[sound] for name, values in trace.items()}
         index = (trace["price"].astype(np.float64) * arrays.index_weight).sum(axis=-1)
