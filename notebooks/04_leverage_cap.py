@@ -30,8 +30,8 @@ out = tempfile.mkdtemp()
 
 
 def run(*overrides):
-    """Twenty shards of the same paths: runs are compared shard by shard."""
-    return stress.run(config, paths=500, out=out, overrides=["run.shard_paths=25", *overrides]).path
+    """Ten shards of the same paths: runs are compared shard by shard."""
+    return stress.run(config, paths=500, out=out, overrides=["run.shard_paths=50", *overrides]).path
 
 
 base = run()
