@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kernels.scenario import Scenario
 from stress.config import dump, identity
-from stress.contents import cube_bytes, shard_bytes
-from stress.errors import BackendError, Interrupted, PathError, StoreError
+from stress.contents import cube_bytes
+from stress.errors import BackendError, Interrupted, StoreError
 from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
+from stress.shards import Pace, Progress, Stop, add_shard, ranges
+from stress.shards import machine_errors as machine_errors
 from stress.store import MANIFEST, MANIFEST_VERSION, Range, RunFolder, publish, timestamp
 
 if TYPE_CHECKING:
@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 
     from stress.config.run import RunConfig
     from stress.tally import Tally
-
-BATCH = {"cuda": 1 << 18, "cpu": 4096, "jax": 1024, "numpy": 256}
-"""Paths that an engine runs between two looks at the clock; results do not depend on it."""
-
-Progress = Callable[[int, int], None]
-Stop = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,8 @@ def run(
     threads     : 0 for all cores, at most 256 and four a core; results do not depend on it
     allow_failed: share of paths that may fail before the run is stopped
     progress    : called with (paths done, paths in all)
-    stop        : asked now and then; true ends the run with `Interrupted`, its finished shards kept
+    stop        : asked before every batch, some seconds of work; true ends the run with `Interrupted`,
+                  its finished shards kept
 
     raises: `ConfigError`, `CompileError`, `BackendError`, `PathError`, `StoreError`, `Interrupted`
     """
@@ -185,17 +180,6 @@ def choose_backend(name: str) -> str:
     return chosen
 
 
-@contextmanager
-def machine_errors() -> Iterator[None]:
-    """What the machine refuses an engine, as `BackendError`."""
-    from kernels.batch import EngineError
-
-    try:
-        yield
-    except EngineError as error:
-        raise BackendError(str(error)) from error
-
-
 def begin(folder: RunFolder, job: Job) -> None:
     """Make the run's folder."""
     given = job.config.sources[0].text if job.config.sources else dump(job.config)
@@ -265,10 +249,11 @@ def finish(
     """
     missing = pending(folder, job)
     done = job.config.run.paths - sum(last - first + 1 for first, last in missing)
+    pace = Pace(job.backend)
     for paths in missing:
         report = shifted(progress, done, job.config.run.paths)
         try:
-            add_shard(folder, job, paths, threads, allow_failed, report, stop)
+            add_shard(folder, job, paths, threads, allow_failed, report, stop, pace)
         except Interrupted:
             folder.log("interrupted", paths=done)
             raise Interrupted(
@@ -282,26 +267,6 @@ def finish(
     return Run(folder.path)
 
 
-def add_shard(
-    folder: RunFolder,
-    job: Job,
-    paths: Range,
-    threads: int,
-    allow_failed: float,
-    progress: Progress | None,
-    stop: Stop | None,
-) -> None:
-    """Compute one shard and publish it."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    tally = compute(job, paths, threads, progress, stop)
-    check_failed(tally, allow_failed)
-    publish(folder.shard(paths), shard_bytes(tally, job, paths))
-    spent = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-    folder.log(
-        "shard", first=paths[0], last=paths[1], **{key: round(value, 3) for key, value in spent.items()}
-    )
-
-
 def pending(folder: RunFolder, job: Job) -> list[Range]:
     """Shards that are still to be computed."""
     there = set(folder.shards())
@@ -313,59 +278,6 @@ def complete(folder: RunFolder, job: Job) -> bool:
     return folder.cube.is_file() and not pending(folder, job)
 
 
-def compute(
-    job: Job, paths: Range, threads: int = 0, progress: Progress | None = None, stop: Stop | None = None
-) -> Tally:
-    """The tally of a range of paths, in batches; `Interrupted` when `stop` says so."""
-    from kernels import engines
-    from stress.tally import Tally, bounded
-
-    threads = bounded(threads)
-    tally, (first, last) = Tally(job.scenario.shape), paths
-    with machine_errors():
-        engine = engines.Engine(job.backend, job.scenario)
-        counting = engine.counting()
-    seed = job.config.run.seed
-    for start, end in ranges(last - first + 1, BATCH[job.backend], first):
-        count = end - start + 1
-        if counting:
-            with machine_errors():
-                found = counting.run_paths(seed, start, count)
-            tally.add_found(start, found)
-        else:
-            with machine_errors():
-                batch = engine.run_paths(seed, start, count, threads)
-            tally.add_batch(start, batch.rows, batch.status, batch.counters, threads)
-        if progress:
-            progress(tally.n_path, last - first + 1)
-        if stop and stop():
-            raise Interrupted("stopped")
-    if counting:
-        with machine_errors():
-            histograms = counting.histograms()
-        for counted in histograms:
-            tally.add_histograms(*counted)
-    return tally
-
-
-def check_failed(tally: Tally, allow_failed: float) -> None:
-    """`PathError` if more paths failed than may."""
-    from kernels.outcome import FAILED, STATUS
-
-    if tally.n_failed <= allow_failed * tally.n_path:
-        return
-    words = [
-        f"{count:,} {word} ({sentence})"
-        for count, (bit, (word, sentence)) in zip(tally.status[1:].tolist(), STATUS.items(), strict=True)
-        if bit & FAILED and count
-    ]
-    shown = ", ".join(str(path) for path in tally.failed_path[:8].tolist())
-    raise PathError(
-        f"{tally.n_failed:,} of {tally.n_path:,} paths failed: {'; '.join(words)}. First of them: {shown}. "
-        "Finished shards are kept; --allow-failed takes a share that may fail."
-    )
-
-
 def merged(folder: RunFolder, job: Job) -> Tally:
     """The sum of all shards on disk; `StoreError` if one is missing or damaged."""
     from stress.io import add_tally, read_arrays
@@ -375,12 +287,6 @@ def merged(folder: RunFolder, job: Job) -> Tally:
     for paths in job.shards:
         add_tally(total, read_arrays(folder.read(folder.shard(paths))))
     return total
-
-
-def ranges(n_path: int, size: int, first: int = 0) -> list[Range]:
-    """n_path paths from `first` in ranges of `size`; the last one may be shorter."""
-    end = first + n_path
-    return [(start, min(start + size, end) - 1) for start in range(first, end, size)]
 
 
 def shifted(progress: Progress | None, done: int, total: int) -> Progress | None:

@@ -27,7 +27,8 @@ from stress.config.loader import read_mapping
 from stress.config.validate import modelled
 from stress.errors import BackendError, ConfigError, quoted, suggest
 from stress.numbers import money, percent, plain
-from stress.runs import Job, machine_errors
+from stress.runs import Job
+from stress.shards import machine_errors
 from stress.terminal.tables import add_row, rendered, table
 
 Scale = Callable[[Scenario, float], Scenario]

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stress.errors import StoreError, StressError
-from stress.runs import compute, merged, pending, ranges, reopen
+from stress.runs import merged, pending, reopen
+from stress.shards import compute, ranges
 from stress.store import Range, RunFolder
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from stress.config import load as load_config
 from stress.config.run import RunConfig
 from stress.errors import ConfigError, PathError, Problem, quoted, suggest
 from stress.reporting import reported
-from stress.runs import machine_errors, prepare
+from stress.runs import prepare
+from stress.shards import machine_errors
 
 FEWEST = 5
 """Observations, at least."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from stress.cli import calibrate, configs, machines, results, runs, studies
-from stress.cli.options import show_json
-from stress.errors import ConfigError, Problem, StressError
+from stress.cli.options import say
+from stress.errors import StressError
 
 app = typer.Typer(
     name="stress",
@@ -37,26 +37,8 @@ def main() -> None:
     try:
         app()
     except StressError as error:
-        if "--json" in sys.argv[1:]:
-            problems = [as_object(problem) for problem in getattr(error, "problems", ())]
-            show_json({"error": str(error), "problems": problems, "exit_code": error.exit_code})
-        print(f"{'' if isinstance(error, ConfigError) else 'stress: '}{error}", file=sys.stderr)
+        say(error)
         sys.exit(error.exit_code)
-
-
-def as_object(problem: Problem) -> dict[str, Any]:
-    """A problem with a config for JSON; file, line and column are null where it is in none."""
-    place = problem.place
-    return {
-        "file": place.file if place else None,
-        "line": place.line if place and place.line else None,
-        "column": place.column if place and place.column else None,
-        "path": problem.path,
-        "problem": problem.problem,
-        "why": problem.why,
-        "suggestion": problem.suggestion,
-        "text": str(problem),
-    }
 
 
 def show_version(asked: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from stress import units
 from stress.cli.options import AsJson, Threads, show_json
+from stress.cli.options import say as say_why
 from stress.errors import ConfigError, Interrupted, Problem, quoted, suggest
 from stress.units import UnitError
 
@@ -91,7 +92,10 @@ def working() -> Iterator[Callable[[str], None]]:
     """Says what is being done; the first signal to stop ends the work there, with nothing written."""
     from stress.terminal.progress import Stages, stop_on_signals
 
-    with stop_on_signals() as stop, Stages() as stages:
+    def late() -> None:
+        say_why(Interrupted("stopped; nothing was written."))
+
+    with stop_on_signals(late) as stop, Stages() as stages:
 
         def say(text: str) -> None:
             if stop():

@@ -1,12 +1,15 @@
-"""Options that several verbs have, and how a verb answers in JSON."""
+"""Options that several verbs have, how a verb answers in JSON, and how it says why it failed."""
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from stress.errors import ConfigError, Problem, StressError
 
 Config = Annotated[str, typer.Argument(help="A run config, YAML.", metavar="CONFIG")]
 Folder = Annotated[Path, typer.Argument(help="The folder of a run.", metavar="RUN")]
@@ -34,3 +37,26 @@ def overrides(
 
 def show_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def say(error: StressError) -> None:
+    """Why a verb ends: in a sentence, and with --json as an object, too."""
+    if "--json" in sys.argv[1:]:
+        problems = [as_object(problem) for problem in getattr(error, "problems", ())]
+        show_json({"error": str(error), "problems": problems, "exit_code": error.exit_code})
+    print(f"{'' if isinstance(error, ConfigError) else 'stress: '}{error}", file=sys.stderr)
+
+
+def as_object(problem: Problem) -> dict[str, Any]:
+    """A problem with a config for JSON; file, line and column are null where it is in none."""
+    place = problem.place
+    return {
+        "file": place.file if place else None,
+        "line": place.line if place and place.line else None,
+        "column": place.column if place and place.column else None,
+        "path": problem.path,
+        "problem": problem.problem,
+        "why": problem.why,
+        "suggestion": problem.suggestion,
+        "text": str(problem),
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,9 +23,11 @@ from stress.cli.options import (
     Set,
     Threads,
     overrides,
+    say,
     show_json,
 )
 from stress.cli.rest import at_rest, warn_at_rest, warnings_at_rest
+from stress.errors import Interrupted
 
 
 def run(
@@ -34,9 +38,10 @@ def run(
     """Run a config and print what it found."""
     from stress.runs import prepare, start
 
-    job = prepare(config, overrides(settings, paths, seed, backend))
-    begin = partial(start, job, out, threads=threads, allow_failed=allow_failed)
-    work(begin, job, as_json, out / job.folder)
+    with stoppable() as stop:
+        job = prepare(config, overrides(settings, paths, seed, backend))
+        begin = partial(start, job, out, threads=threads, allow_failed=allow_failed, stop=stop)
+        work(begin, job, as_json, out / job.folder)
 
 
 def resume(
@@ -47,16 +52,31 @@ def resume(
     from stress.runs import resume as resumed
     from stress.store import RunFolder
 
-    job = reopen(RunFolder(folder))
-    begin = partial(resumed, folder, threads=threads, allow_failed=allow_failed)
-    work(begin, job, as_json, folder)
+    with stoppable() as stop:
+        job = reopen(RunFolder(folder))
+        begin = partial(resumed, folder, threads=threads, allow_failed=allow_failed, stop=stop)
+        work(begin, job, as_json, folder)
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Whether a signal to stop has come; where the work does not end soon after, the verb does."""
+    from stress.terminal.progress import show_cursor, stop_on_signals
+
+    def late() -> None:
+        show_cursor()
+        say(Interrupted("stopped; what was in hand took too long to end. Finished shards are kept, and "
+                        "`stress resume`, or the same command again, goes on."))  # fmt: skip
+
+    with stop_on_signals(late) as stop:
+        yield stop
 
 
 def work(begin, job, as_json: bool, folder: Path) -> None:
     """Run with a header, progress and clean ends; then print the results."""
     from stress.runs import complete
     from stress.store import RunFolder
-    from stress.terminal.progress import Bar, stop_on_signals
+    from stress.terminal.progress import Bar
 
     rest = at_rest(job)
     if not as_json:
@@ -64,8 +84,8 @@ def work(begin, job, as_json: bool, folder: Path) -> None:
         warn_at_rest(rest)
     if complete(RunFolder(folder), job):
         print("Finished before: nothing is computed again.", file=sys.stderr)
-    with stop_on_signals() as stop, Bar(job.scenario.shape.n_step) as bar:
-        finished = begin(progress=bar.update, stop=stop)
+    with Bar(job.scenario.shape.n_step) as bar:
+        finished = begin(progress=bar.update)
     report(finished.path, as_json, bar.seconds, rest)
 
 
@@ -101,7 +121,7 @@ def report(
 def status(folder: Folder, as_json: AsJson = False) -> None:
     """Say how far a run is; of a finished one, print what it found."""
     from stress.opening import for_reading
-    from stress.runs import ranges
+    from stress.shards import ranges
     from stress.store import RunFolder
 
     run_folder = RunFolder(folder)

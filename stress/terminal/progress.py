@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 
+from stress.errors import Interrupted
+
 MINUTE = 60.0
+
+PATIENCE = 12.0
+"""Seconds that the work in hand has to end by itself when a machine is taken away: the notice of a spot
+instance may be thirty, and a scheduler has its own."""
 
 
 class Bar:
@@ -73,6 +81,12 @@ class Stages:
             print(text, file=sys.stderr, flush=True)
 
 
+def show_cursor() -> None:
+    """What a bar hides and a process that is ended has to give back."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\033[?25h\n")
+
+
 def terminal_bar():
     """rich's, with our columns."""
     from rich.console import Console
@@ -85,19 +99,48 @@ def terminal_bar():
 
 
 @contextlib.contextmanager
-def stop_on_signals() -> Iterator[Callable[[], bool]]:
-    """Whether a signal to stop has come: the first one is remembered, a second one acts at once."""
+def stop_on_signals(late: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
+    """Whether SIGINT or SIGTERM has come. A second SIGINT acts at once; a second SIGTERM says nothing new.
+
+    late: called where the work does not end within `PATIENCE` seconds of the signal, before the process
+          does, with the exit code of an interrupted run: what is published is whole at any moment
+    """
     seen: list[int] = []
+    ended = threading.Event()
 
     def remember(number: int, _frame: object) -> None:
         seen.append(number)
-        signal.signal(number, before[signal.Signals(number)])
+        if number == signal.SIGINT:
+            signal.signal(number, before[signal.SIGINT])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A handler in Python waits until the engine returns; the byte that the system writes here does not.
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    woken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=end_in_time, args=(reader, set(before), ended, late), daemon=True)
+    watcher.start()
     for number in before:
         signal.signal(number, remember)
     try:
         yield lambda: bool(seen)
     finally:
+        ended.set()
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(writer)
+        watcher.join()
+        os.close(reader)
+
+
+def end_in_time(reader: int, signals: set[int], ended: threading.Event, late: Callable[[], None]) -> None:
+    """Wait for a signal, then for the end of the work; end the process if that takes too long."""
+    while number := os.read(reader, 1):
+        if number[0] in signals and not ended.wait(PATIENCE):
+            try:
+                late()
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(Interrupted.exit_code)

@@ -19,7 +19,8 @@ from kernels.packing import pack
 from stress.compile import compile_config
 from stress.config import load
 from stress.errors import BackendError
-from stress.runs import choose_backend, compute, prepare
+from stress.runs import choose_backend, prepare
+from stress.shards import compute
 from tests.lockstep import machine
 from tests.parity.variants import compiled
 

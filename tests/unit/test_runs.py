@@ -12,11 +12,12 @@ import pytest
 import stress
 from kernels import engines
 from kernels.outcome import IDENTITY_BROKEN
-from stress import runs
+from stress import runs, shards
 from stress.config import load
 from stress.errors import BackendError, ConfigError, Interrupted, PathError, StoreError
 from stress.io import compare_tallies, read_tally
-from stress.runs import prepare, ranges, start
+from stress.runs import prepare, start
+from stress.shards import ranges
 from stress.store import RunFolder
 from stress.verify import verify
 
@@ -94,13 +95,13 @@ def test_results_do_not_depend_on_shards_or_threads(
 
 
 def test_batches_do_not_matter(config, finished, scenario, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "BATCH", {"cpu": 13, "numpy": 13})
+    monkeypatch.setattr(shards, "BATCH", {"cpu": 13, "numpy": 13})
     other = stress.run(config, paths=PATHS, out=tmp_path, overrides=["run.shard_paths=50"])
     assert results(other.path) == results(finished.path)
 
 
 def test_a_finished_run_is_not_computed_again(config, finished, monkeypatch):
-    monkeypatch.setattr(runs, "compute", None)
+    monkeypatch.setattr(shards, "compute", None)
     before = files(finished.path)
     again = stress.run(config, paths=PATHS, out=finished.path.parent, overrides=["run.shard_paths=50"])
     assert again.path == finished.path
@@ -146,8 +147,8 @@ main()
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_killed_run_goes_on_to_the_same_bits(config, finished, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(runs, "BATCH", {"cpu": 10, "numpy": 10})
-    code = f"from stress import runs\nruns.BATCH = {runs.BATCH}\n{STRUCK}"
+    monkeypatch.setattr(shards, "BATCH", {"cpu": 10, "numpy": 10})
+    code = f"from stress import shards\nshards.BATCH = {shards.BATCH}\n{STRUCK}"
     options = ["--paths", str(PATHS), "--set", "run.shard_paths=50", "--out", str(tmp_path)]
     command = [sys.executable, "-c", code, "run", str(config), *options, str(int(number))]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -199,7 +200,7 @@ def test_two_processes_that_start_one_run_do_it_no_harm(config, finished, tmp_pa
 
 def test_threads_beyond_use_are_not_started(config, tmp_path):
     job = prepare(config, ["run.paths=20"])
-    tallies = [runs.compute(job, (0, 19), threads) for threads in (1, 10**9)]
+    tallies = [shards.compute(job, (0, 19), threads) for threads in (1, 10**9)]
     assert compare_tallies(*tallies) == []
     with pytest.raises(ConfigError, match="threads cannot be -1"):
         stress.run(config, paths=20, out=tmp_path, threads=-1)
@@ -242,7 +243,7 @@ def test_failed_paths_stop_a_run(config, tmp_path, monkeypatch):
 
 
 def test_a_full_disk_keeps_finished_shards(config, finished, tmp_path, monkeypatch):
-    publish, left = runs.publish, [1]
+    publish, left = shards.publish, [1]
 
     def one_only(path, data):
         if not left:
@@ -250,7 +251,7 @@ def test_a_full_disk_keeps_finished_shards(config, finished, tmp_path, monkeypat
         left.pop()
         publish(path, data)
 
-    monkeypatch.setattr(runs, "publish", one_only)
+    monkeypatch.setattr(shards, "publish", one_only)
     with pytest.raises(OSError, match="No space"):
         stress.run(config, paths=PATHS, out=tmp_path, overrides=["run.shard_paths=50"])
     monkeypatch.undo()
