@@ -180,11 +180,11 @@ def choose_backend(name: str) -> str:
     return chosen
 
 
-def begin(folder: RunFolder, job: Job) -> None:
-    """Make the run's folder."""
+def begin(folder: RunFolder, job: Job, shared: bool = False) -> None:
+    """Make the run's folder; shared: others may be making it at the same time."""
     given = job.config.sources[0].text if job.config.sources else dump(job.config)
     inputs = {found.sha256: found.content for found in job.config.inputs.values()}
-    folder.create(manifest(job), given, dump(job.config), inputs)
+    folder.create(manifest(job), given, dump(job.config), inputs, shared)
     folder.log("begun", **device())
 
 
@@ -247,24 +247,42 @@ def finish(
 
     A cube that is there already is left as it is; `stress verify` compares it with the shards.
     """
-    missing = pending(folder, job)
-    done = job.config.run.paths - sum(last - first + 1 for first, last in missing)
-    pace = Pace(job.backend)
-    for paths in missing:
-        report = shifted(progress, done, job.config.run.paths)
-        try:
-            add_shard(folder, job, paths, threads, allow_failed, report, stop, pace)
-        except Interrupted:
-            folder.log("interrupted", paths=done)
-            raise Interrupted(
-                f"stopped; {done:,} of {job.config.run.paths:,} paths are kept. "
-                f"`stress resume {folder.path}` goes on."
-            ) from None
-        done += paths[1] - paths[0] + 1
+    fill(folder, job, job.shards, f"`stress resume {folder.path}`", threads, allow_failed, progress, stop)
     if not folder.cube.is_file():
         publish(folder.cube, cube_bytes(job, merged(folder, job)))
     folder.log("finished")
     return Run(folder.path)
+
+
+def fill(
+    folder: RunFolder,
+    job: Job,
+    shards: list[Range],
+    again: str,
+    threads: int,
+    allow_failed: float,
+    progress: Progress | None,
+    stop: Stop | None,
+) -> None:
+    """Compute those of some shards that are not there; again: what goes on where it is stopped."""
+    total, there = n_path(shards), set(folder.shards())
+    missing = [paths for paths in shards if paths not in there]
+    done, pace = total - n_path(missing), Pace(job.backend)
+    for paths in missing:
+        if folder.shard(paths).is_file():  # of a task that has the same share
+            done += n_path([paths])
+            continue
+        try:
+            add_shard(folder, job, paths, threads, allow_failed, shifted(progress, done, total), stop, pace)
+        except Interrupted:
+            folder.log("interrupted", paths=done)
+            raise Interrupted(f"stopped; {done:,} of {total:,} paths are kept. {again} goes on.") from None
+        done += n_path([paths])
+
+
+def n_path(shards: list[Range]) -> int:
+    """Paths in some shards."""
+    return sum(last - first + 1 for first, last in shards)
 
 
 def pending(folder: RunFolder, job: Job) -> list[Range]:

@@ -21,6 +21,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,6 +36,8 @@ SEAL = b"\nsha256 "
 SEAL_BYTES = len(SEAL) + 64 + 1
 SHARD_NAME = re.compile(r"shard-(\d{12})-(\d{12})\.h5")
 TEMPORARY = ".part"
+WRITER = re.compile(r"\.(\d+)@(.+)\.part$")
+OLD_SECONDS = 3600
 MANIFEST, MANIFEST_VERSION = "liquidation-stress run", 1
 INPUTS = "inputs"
 RUNS_SHOWN = 3
@@ -59,24 +62,64 @@ def unsealed(data: bytes) -> bytes:
     return body
 
 
-def publish(path: Path, data: bytes) -> None:
+def publish(path: Path, data: bytes, once: bool = False) -> None:
     """Write a file so that it is there whole, on disk, or not at all.
 
+    once  : a file that is there already stays
     raises: `StoreError`, with nothing left behind
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = temporary_name(path)
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        if once:
+            put_once(temporary, path)
+        else:
+            os.replace(temporary, path)
         sync_folder(path.parent)
     except OSError as error:
         raise refused(path, error) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def put_once(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless there is one of that name: of several processes the first one does it."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        if not path.exists():
+            os.replace(temporary, path)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name that no other process has, on whatever machine: in containers, all may have the same number."""
+    mark = f"{secrets.token_hex(4)}.{os.getpid()}@{os.uname().nodename}"
+    return path.with_name(f".{path.name}.{mark}{TEMPORARY}")
+
+
+def is_left_over(temporary: Path) -> bool:
+    """Whether a half-written file is nobody's any more: of a process of this machine that is gone, or old."""
+    try:
+        if time.time() - temporary.stat().st_mtime > OLD_SECONDS:
+            return True
+    except OSError:
+        return False  # it has just been given its name
+    writer = WRITER.search(temporary.name)
+    if not writer or writer[2] != os.uname().nodename:
+        return False
+    try:
+        os.kill(int(writer[1]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def sync_folder(folder: Path) -> None:
@@ -143,29 +186,31 @@ class RunFolder:
         config: str,
         resolved: str,
         inputs: Mapping[str, bytes] | None = None,
+        shared: bool = False,
     ) -> None:
         """Make the folder with its manifest and configs; on failure all that was made is taken away.
 
         inputs: contents of files of rows by SHA-256
-        The caller holds the lock, unless nobody else can know of the folder.
+        shared: other processes may make the same folder now; of each file the first one stays
+        The caller holds the lock, unless nobody else can know of the folder, or it is shared.
         """
         made = missing_folders(self.path / "shards")
         texts = {f"{INPUTS}/{name}": content for name, content in (inputs or {}).items()}
         if texts:
             made = [*missing_folders(self.path / INPUTS)[:1], *made]
         texts |= {"config.yaml": config.encode(), "resolved.yaml": resolved.encode()}
-        checksums = {name: hashlib.sha256(text).hexdigest() for name, text in texts.items()}
-        texts["run.json"] = encoded({**manifest, "files": checksums})
         published: list[Path] = []
         try:
             (self.path / "shards").mkdir(parents=True, exist_ok=True)
             if inputs:
                 (self.path / INPUTS).mkdir(exist_ok=True)
             for name, text in texts.items():
-                publish(self.path / name, text)
+                publish(self.path / name, text, once=shared)
                 published.append(self.path / name)
+            checksums = {name: hashlib.sha256((self.path / name).read_bytes()).hexdigest() for name in texts}
+            publish(self.path / "run.json", encoded({**manifest, "files": checksums}), once=shared)
         except (OSError, StoreError) as error:
-            for file in published:
+            for file in [] if shared else published:
                 with contextlib.suppress(OSError):
                     file.unlink()
             remove_empty(made)
@@ -269,6 +314,12 @@ class RunFolder:
         except OSError as error:
             raise refused(self.path / "log.jsonl", error) from error
 
+    def clear(self) -> None:
+        """Take away what killed processes left half written."""
+        for temporary in [*self.path.glob(f".*{TEMPORARY}"), *self.path.glob(f"shards/.*{TEMPORARY}")]:
+            if is_left_over(temporary):
+                temporary.unlink(missing_ok=True)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for this process, its folder made if need be; `StoreError` if another one has it.
@@ -285,8 +336,7 @@ class RunFolder:
             raise refused(lock, error) from error
         with file:
             try:
-                for leftover in [*self.path.glob(f".*{TEMPORARY}"), *self.path.glob(f"shards/.*{TEMPORARY}")]:
-                    leftover.unlink(missing_ok=True)
+                self.clear()
                 yield
             finally:
                 with contextlib.suppress(OSError):

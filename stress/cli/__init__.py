@@ -23,7 +23,7 @@ app = typer.Typer(
 
 
 for verb in (
-    configs.check, configs.show, configs.plan, runs.run, runs.resume, runs.status, runs.verify,
+    configs.check, configs.show, configs.plan, runs.run, runs.resume, runs.merge, runs.status, runs.verify,
     results.report, results.replay, results.compare,
     studies.ablate, studies.validate, studies.sensitivity, configs.schema, machines.devices, machines.bench,
 ):  # fmt: skip

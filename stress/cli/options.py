@@ -24,6 +24,15 @@ Threads = Annotated[int, typer.Option(min=0, help="Threads; 0 takes all cores. R
 AllowFailed = Annotated[
     float, typer.Option(min=0, max=1, help="Share of paths that may fail.", metavar="SHARE")
 ]
+ShareOf = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        help="Compute one share of the shards only, as the task of an array: 3/8 is the third of eight; "
+        "/8 and auto ask Kubernetes, AWS Batch or Slurm. `stress merge` makes the cube.",
+        metavar="I/N",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="Where the run's folder is made.", metavar="DIR")]
 
 

@@ -21,6 +21,7 @@ from stress.cli.options import (
     Paths,
     Seed,
     Set,
+    ShareOf,
     Threads,
     overrides,
     say,
@@ -33,15 +34,56 @@ from stress.errors import Interrupted
 def run(
     config: Config, settings: Set = None, paths: Paths = None, seed: Seed = None, backend: Backend = None,
     out: Out = Path("results"), threads: Threads = 0, allow_failed: AllowFailed = 0.0,
-    as_json: AsJson = False,
+    shard: ShareOf = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run a config and print what it found."""
     from stress.runs import prepare, start
 
     with stoppable() as stop:
+        if shard:
+            from stress.array import share
+
+            part = share(shard)
         job = prepare(config, overrides(settings, paths, seed, backend))
+        if shard:
+            return run_task(job, part, out, threads, allow_failed, stop, as_json)
         begin = partial(start, job, out, threads=threads, allow_failed=allow_failed, stop=stop)
         work(begin, job, as_json, out / job.folder)
+
+
+def run_task(job, part, out: Path, threads: int, allow_failed: float, stop, as_json: bool) -> None:
+    """Compute a share of a run, and say what it was."""
+    from stress.array import run_share
+    from stress.merge import listed
+    from stress.terminal.progress import Bar
+
+    if not as_json:
+        header(job)
+    with Bar(job.scenario.shape.n_step) as bar:
+        mine = run_share(
+            job, part, out, threads=threads, allow_failed=allow_failed, progress=bar.update, stop=stop
+        )
+    folder = out / job.folder
+    if as_json:
+        return show_json({"path": str(folder), "task": part.task, "tasks": part.tasks, "paths": mine,
+                          "seconds": bar.seconds})  # fmt: skip
+    what = f"paths {listed(mine)} are done" if mine else (
+        f"nothing to compute: the run has {len(job.shards)} shards, fewer than tasks (run.shard_paths)"
+    )  # fmt: skip
+    print(f"{folder}: task {part}: {what}. When all tasks are, `stress merge {folder}` makes the cube.")
+
+
+def merge(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Folders of one run, by its tasks.", metavar="RUN...")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Bring the shards of tasks together in the first folder, make the cube, and print what it says."""
+    from stress.merge import merge as merged
+
+    with stoppable():
+        report(merged(folders).path, as_json)
 
 
 def resume(

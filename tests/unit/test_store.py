@@ -179,14 +179,41 @@ def test_a_folder_that_cannot_be_made_loses_nothing_of_another_run(tmp_path, mon
     assert {path: path.read_bytes() for path in folder.path.rglob("*") if path.is_file()} == before
 
 
-def test_leftovers_of_a_killed_process_are_cleared(tmp_path):
-    folder = folder_in(tmp_path)
-    for leftover in (folder.path / ".cube.h5.77.part", folder.path / "shards" / ".shard.h5.77.part"):
-        leftover.write_bytes(b"half")
+def test_leftovers_of_killed_processes_are_cleared_and_files_in_hand_are_not(tmp_path):
+    folder, host = folder_in(tmp_path), os.uname().nodename
+    (dead := subprocess.Popen(["true"])).wait()
+    gone = [f".cube.h5.ab.{dead.pid}@{host}.part", ".cube.h5.77.part", f".cube.h5.cd.{dead.pid}@other.part"]
+    in_hand = [f".run.json.ab.{os.getpid()}@{host}.part", ".run.json.ab.1@another.host.part"]
+    for place in (folder.path, folder.path / "shards"):
+        for name in (*gone, *in_hand):
+            (place / name).write_bytes(b"half")
+        for name in gone[1:]:
+            os.utime(place / name, (0, 0))
     with folder.locked():
         pass
-    assert names(folder.path / "shards") == []
-    assert ".cube.h5.77.part" not in names(folder.path)
+    assert names(folder.path / "shards") == sorted(in_hand)
+    assert not set(gone) & set(names(folder.path))
+
+
+def test_of_several_who_make_a_folder_the_first_one_stays(tmp_path):
+    folder = folder_in(tmp_path)
+    RunFolder(folder.path).create({"format": "y"}, "config: other\n", "resolved: 1\n", shared=True)
+    assert folder.manifest()["format"] == "x"
+    assert folder.text("config.yaml") == "config: é\n"
+    (folder.path / "run.json").unlink()
+    RunFolder(folder.path).create({"format": "y"}, "config: other\n", "resolved: 1\n", shared=True)
+    assert folder.manifest()["format"] == "y"
+    assert folder.text("config.yaml") == "config: é\n"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_is_there_stays(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+    publish(tmp_path / "a", b"first", once=True)
+    publish(tmp_path / "a", b"second", once=True)
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert names(tmp_path) == ["a"]
 
 
 def test_log_grows_by_lines(tmp_path):
