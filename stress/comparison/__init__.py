@@ -6,7 +6,15 @@ import os
 
 from stress.comparison.differences import Comparison
 from stress.comparison.estimator import FEWEST
-from stress.comparison.runs import ALONE, changes, check_comparable, open_side, sections, unmatched
+from stress.comparison.runs import (
+    ALONE,
+    Side,
+    changes,
+    check_comparable,
+    open_side,
+    sections,
+    unmatched,
+)
 from stress.errors import ConfigError
 
 
@@ -34,15 +42,16 @@ def compare(
     if parts[0]:
         paths = min(sum(part.paths() for part in side) for side in parts)
     elif not unpaired:
+        why, remedy = _without_sections(*sides)
         if sides[0].n_path != sides[1].n_path:
             raise ConfigError(
                 f"{sides[0].name} and {sides[1].name} cannot be compared path by path: they have "
-                f"{sides[0].n_path:,} and {sides[1].n_path:,} paths, and no {FEWEST} shards in common "
-                f"(shards of the same paths are what is paired). Run them with the same run.paths. {ALONE}."
+                f"{sides[0].n_path:,} and {sides[1].n_path:,} paths, and {why} "
+                f"(shards of the same paths are what is paired). {remedy}. {ALONE}."
             )
         notes.append(
-            f"the runs have fewer than {FEWEST} shards of the same paths, so differences are not paired: "
-            "intervals are those of independent runs, far wider than need be (run.shard_paths)"
+            f"{why}, so differences are not paired: intervals are those of independent runs, far wider than "
+            f"need be. {remedy}"
         )
     if level is not None and not 0 < level < 1:
         raise ConfigError(f"a level cannot be {level} (it is a probability). Take one between 0 and 1: 0.99.")
@@ -57,6 +66,17 @@ def compare(
         changes(*sides),
         unmatched(*sides),
     )
+
+
+def _without_sections(*sides: Side) -> tuple[str, str]:
+    """Why there are no shards to pair by, and what would bring them."""
+    if lone := [side.name for side in sides if not side.path.is_dir()]:
+        return (
+            f"of {' and '.join(dict.fromkeys(lone))} only the cube was given",
+            "Give the folders of the runs",
+        )
+    few = f"the runs have fewer than {FEWEST} shards of the same paths"
+    return few, "Run them with the same run.paths and run.shard_paths"
 
 
 __all__ = ["Comparison", "compare"]

@@ -36,6 +36,8 @@ PARTS = ("base", "other", "difference", "lower", "upper")
 NAMES = {"mean": "mean", "var": "value at risk", "es": "expected shortfall", "above": "probability of more",
          "positive": "probability of any"}  # fmt: skip
 SHARES = ("above", "positive")
+COUNTED = ("exhaustion_time", "venues_exhausted")
+"""Quantities of few values: whether paths agree in them, what funds paid in each tells."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,11 @@ class Comparison:
         key = side is self.other, cells.cell(field, **at), cells.counted_in(field, **at) if over else None
         if key not in self._known:
             _, cell, counted = key
-            self._known[key] = Sections.of(parts, cell, counted)
+            witness = None
+            if field in COUNTED:
+                paid = {"component": "fund_draw", "venue": at.get("venue", ALL)}
+                witness = self._sections(side, parts, "loss", paid, True)
+            self._known[key] = Sections.of(parts, cell, counted, witness)
         return self._known[key]
 
     def labels(self, field: str) -> dict[str, list[Any]]:

@@ -54,6 +54,7 @@ class Sections:
     count, remainder: int64 [section, bin]
     sums, squares   : Python integers [section]
     over            : paths that count in each, where others are zero and not of interest [section], or None
+    witness         : of counts, which are often equal where the paths are not: dollars of the same paths
     """
 
     exponent: int
@@ -63,9 +64,12 @@ class Sections:
     sums: tuple[int, ...]
     squares: tuple[int, ...]
     over: np.ndarray | None = None
+    witness: Sections | None = None
 
     @classmethod
-    def of(cls, parts: Sequence[Counts], cell: int, over: int | None = None) -> Sections:
+    def of(
+        cls, parts: Sequence[Counts], cell: int, over: int | None = None, witness: Sections | None = None
+    ) -> Sections:
         """Of the counts of every section.
 
         over: the cell whose paths above zero are those that count; None: all paths
@@ -81,7 +85,7 @@ class Sections:
             for name in ("sums", "squares")
         )
         n_over = None if over is None else np.array([part.above_zero(over) for part in parts])
-        return cls(int(parts[0].exponent[cell]), bins, count, remainder, sums, squares, n_over)
+        return cls(int(parts[0].exponent[cell]), bins, count, remainder, sums, squares, n_over, witness)
 
     @property
     def n(self) -> np.ndarray:
@@ -101,9 +105,17 @@ class Sections:
         return filled(self.exponent, self.bins[some], count[some], remainder[some], *sums, n)
 
     def same(self, other: Sections) -> bool:
-        """Whether every section holds the same counts."""
-        names = ("bins", "count", "remainder")
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names)
+        """Whether every section holds the same counts, and so every path the same value.
+
+        Dollars of so many paths agree only where the paths do. That three paths spend their fund agrees also
+        where they are three others; then the witness says.
+        """
+        names = ("bins", "count", "remainder", "n")
+        if not all(np.array_equal(getattr(self, name), getattr(other, name)) for name in names):
+            return False
+        if self.witness is None or other.witness is None or len(self.bins) < 2:
+            return True
+        return self.witness.same(other.witness)
 
 
 def mean(values: Distribution) -> tuple[float, float]:

@@ -42,13 +42,20 @@ def html(compared: Sequence[Comparison]) -> bytes:
                 "changes": Numbers(("Key", "Base", "Other"), tuple(_change(x) for x in each.changes)),
                 "shown": [one.key for one in made],
                 "same": [table.title for table in each.tables if table.rows and table.same],
-                "notes": [line.removeprefix("* ") for line in notes(each)],
+                "notes": notes(each, "A filled mark:"),
             }
         )
     base = compared[0].base
     names = ", ".join(each.other.name for each in compared)
     title = f"{names} less {base.name}"
-    return page.html("comparison/comparison.html", figures, title=title, base=base.name, compared=sections)
+    return page.html(
+        "comparison/comparison.html",
+        figures,
+        title=title,
+        base=base.name,
+        compared=sections,
+        paired=all(each.paired for each in compared),
+    )
 
 
 def _change(found: dict[str, str | None]) -> tuple[Cell, ...]:
@@ -101,7 +108,7 @@ def difference(rows: list[Row], head: str, label: str) -> View:
             "line": {"width": 2, "color": OTHER},
         },
         "hoverinfo": "text",
-        "hovertext": [f"{text(row.label)}: {' '.join(_difference(row))}" for row in rows],
+        "hovertext": [f"{row.label}: {' '.join(_difference(row))}" for row in rows],
         **error_bars(numbers, OTHER),
     }
     units = rows[0].number.units
@@ -140,7 +147,7 @@ def both(rows: list[Row], head: str, label: str) -> View:
                 "x": values,
                 "marker": {"size": 11, "color": colour},
                 "hoverinfo": "text",
-                "hovertext": [f"{name}, {side}: {show(x)}" for name, x in zip(names, values, strict=True)],
+                "hovertext": [f"{row.label}, {side}: {show(x)}" for row, x in zip(rows, values, strict=True)],
             }
         )
     highest = max(max(row.number.base, row.number.other) for row in rows)

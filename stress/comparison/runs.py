@@ -102,7 +102,7 @@ def _worth_knowing(base: Side, other: Side) -> Iterator[str]:
     first, second = base.cube.attrs, other.cube.attrs
     if first["kernels_sha256"] != second["kernels_sha256"]:
         yield (
-            f"other engines computed the two (versions {first['version']} and {second['version']}): "
+            f"different engines computed the two (versions {first['version']} and {second['version']}): "
             "differences may be theirs; intervals hold all the same, wider if their draws differ"
         )
     if first["backend"] != second["backend"]:

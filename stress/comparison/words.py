@@ -19,23 +19,27 @@ def headline(found: Comparison) -> str:
     return f"{found.other.name} less {found.base.name}, {how}, {100 * found.confidence:g}% intervals"
 
 
-def notes(found: Comparison) -> list[str]:
-    """How to read it, and what to know."""
+def notes(found: Comparison, marked: str = MARK) -> list[str]:
+    """How to read it, and what to know.
+
+    marked: what a number is marked by whose interval excludes zero
+    """
     numbers = [row.number for shown in found.tables for row in shown.rows]
-    uncertain = [number for number in numbers if not number.difference.same]
+    told = [number for number in numbers if number.difference.value == number.difference.value]
+    uncertain = [number for number in told if not number.difference.same]
     by_chance = (1 - found.confidence) * len(uncertain)
     lines = []
     if uncertain:
         lines.append(
-            f"{MARK} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: "
+            f"{marked} the interval excludes zero. Each is a {100 * found.confidence:g}% interval by itself: "
             f"of {len(uncertain)} about {by_chance:.0f} would exclude zero by chance if nothing differed."
         )
     if any(number.difference.same for number in numbers):
         lines.append("same: not one path of the runs differs in this number.")
-    wide = [number for number in numbers if found.paired and number.difference.sections == 0]
+    wide = [number for number in told if found.paired and number.difference.sections == 0]
     if wide:
         lines.append(
-            f"{len(wide)} of {len(numbers)} have too few paths beyond their level to be paired; their "
+            f"{len(wide)} of {len(told)} have too few paths beyond their level to be paired; their "
             "intervals are those of independent runs."
         )
     for dim, only in found.unmatched.items():

@@ -85,6 +85,24 @@ def test_a_quantile_is_known_better_than_its_bin():
         assert off / M < 0.1  # of a bin that is eight wide
 
 
+def test_equal_counts_are_not_the_same_where_other_paths_make_them():
+    """One path of every section spends its fund in both runs, but not the same one."""
+    base, other, paid, paid_else = np.zeros((4, 1_000))
+    base[::50], other[7::50] = 1, 1
+    paid[::50], paid_else[7::50] = M, M + 1000.0 * np.arange(20)
+    counts, others = sections_of(base, 20), sections_of(other, 20)
+    assert paired_share(counts, others, 0.5, 0.95).same
+    told, told_too = (
+        dataclasses.replace(x, witness=sections_of(y, 20)) for x, y in ((counts, paid), (others, paid_else))
+    )
+    found = paired_share(told, told_too, 0.5, 0.95)
+    assert (found.value, found.same) == (0, False)
+    assert found.lower < 0 < found.upper
+    assert paired_share(told, told, 0.5, 0.95).same
+    nothing = [dataclasses.replace(sections_of(0 * base, 20), witness=x.witness) for x in (told, told_too)]
+    assert paired_share(*nothing, 0.5, 0.95).same  # zero in every path, whatever funds pay
+
+
 def test_groups_are_of_about_one_size():
     assert groups(range(7), 20) == [slice(i, i + 1) for i in range(7)]
     sizes = [which.stop - which.start for which in groups(range(17), 5)]
@@ -179,7 +197,7 @@ def test_what_differs_between_the_configs(found):
     assert found.changes == [{"key": FUND, "base": "$20M", "other": "$5M"}]
 
 
-def test_shards_of_other_sizes_and_runs_of_other_lengths(run, base, other):
+def test_shards_of_other_sizes_and_runs_of_other_lengths(run, base, other, monkeypatch):
     coarse = run(f"{FUND}=$5M", "run.shard_paths=200")
     narrow, wide = (stress.compare(base, x).mean() for x in (other, coarse))
     assert wide.difference == pytest.approx(float(narrow.difference))
@@ -190,9 +208,13 @@ def test_shards_of_other_sizes_and_runs_of_other_lengths(run, base, other):
     assert "all is of the 400 that both have" in found.notes[-1]
     alone = stress.compare(base, other / "cube.h5")  # without its shards
     assert not alone.paired
-    assert "fewer than 5 shards of the same paths" in alone.notes[-1]
-    with pytest.raises(ConfigError, match=r"1,000 and 400 paths, and no 5 shards in common"):
+    assert alone.notes[-1].startswith(
+        f"of {other.name} only the cube was given, so differences are not paired"
+    )
+    with pytest.raises(ConfigError, match=r"1,000 and 400 paths, and of \S+ only the cube was given"):
         stress.compare(other / "cube.h5", shorter)
+    monkeypatch.setattr("stress.comparison.sections", lambda *sides: ([], []))  # as of runs of few shards
+    assert "the runs have fewer than 5 shards of the same paths" in stress.compare(base, other).notes[-1]
 
 
 def test_runs_that_cannot_be_compared(base, other, tmp_path):
@@ -229,7 +251,7 @@ def test_other_engines_are_told_and_other_labels_named(base, other, monkeypatch)
     attributes = side.cube.attrs | {"kernels_sha256": "0", "version": "9"}
     stored = dataclasses.replace(side.stored, cube=side.cube.assign_attrs(attributes))
     (note,) = check_comparable(side, dataclasses.replace(side, stored=stored), unpaired=False)
-    assert "other engines computed the two" in note
+    assert "different engines computed the two" in note
     cells = dataclasses.replace(side.stored.cells, venues=("alpha", "gamma"))
     renamed = dataclasses.replace(side, stored=dataclasses.replace(side.stored, cells=cells))
     assert runs.unmatched(side, renamed) == {"venue": {"base": ["beta"], "other": ["gamma"]}}
@@ -258,6 +280,7 @@ def test_the_verb(base, other):
 
 
 def test_the_page(base, other, found, tmp_path):
+    independent = dataclasses.replace(found, parts=([], []))
     done = CliRunner().invoke(
         cli.app, ["compare", str(base), str(other), "--level", "0.9", "--out", str(tmp_path / "page.html")]
     )
@@ -274,6 +297,11 @@ def test_the_page(base, other, found, tmp_path):
         "funds",
         "falls",
     }
+    how = text.partition("How to read it")[2].partition("</ul>")[0]
+    assert "A filled mark: the interval excludes zero." in how
+    assert "*" not in how
+    assert "ranges of paths that both runs share" in text
+    assert "ranges of paths that both runs share" not in page.html([independent]).decode()
     marks = shown["0-venues"]["views"][0]["data"][0]
     assert marks["y"] == ["alpha", "beta", "all"]
     expected = found.mean(venue=["alpha", "beta", "all"])
