@@ -63,4 +63,6 @@ def ends(number: dict[str, float | None], show: Show = money) -> str:
     if lower == upper:
         lower, upper = (show(number[end], 4) for end in ("lower", "upper"))
     same = next((unit for unit in (*UNITS, "%", "x") if lower.endswith(unit) and upper.endswith(unit)), "")
+    if upper.endswith(UNITS) and lower.startswith("$") and not lower.endswith(UNITS) and lower != "$0":
+        return f"{lower}–{upper}"  # "609–19.8B" would read as of one unit
     return f"{lower.removesuffix(same).lstrip('$')}–{upper.lstrip('$')}"

@@ -115,8 +115,7 @@ def linear_axis(highest: float, show: Callable[[float], str], n: int = 5) -> dic
 
 
 def log_axis(lowest: float, highest: float, show: Callable[[float], str], n: int = 7) -> dict[str, Any]:
-    """A logarithmic axis with ticks at 1, 2, 5 times powers of ten, or at powers alone where there are "
-    "many."""
+    """A logarithmic axis with ticks at 1, 2, 5 times powers of ten, or at powers where these are many."""
     first, last = math.floor(math.log10(lowest)), math.ceil(math.log10(highest))
     several = [m * 10.0**e for e in range(first, last + 1) for m in (1, 2, 5)]
     ticks = [tick for tick in several if lowest * 0.999 <= tick <= highest * 1.001]

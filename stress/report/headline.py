@@ -190,9 +190,11 @@ def _worst(subject: Subject, dim: str) -> Card:
     found = {key: _loss(subject, "es", **{dim: key}) for key in keys}
     ranked = sorted(keys, key=lambda key: -(found[key]["value"] or 0.0))
     name = subject.venue if dim == "venue" else tier_name
+    of = f"Worst {'venue' if dim == 'venue' else 'leverage tier'}"
+    if not found[ranked[0]]["value"]:
+        return _card(subject, of, found[ranked[0]], "none loses anything")
     then = f"then {name(ranked[1])}, {with_interval(found[ranked[1]])}" if len(ranked) > 1 else ""
-    label = f"Worst {'venue' if dim == 'venue' else 'leverage tier'}: {name(ranked[0])}"
-    return _card(subject, label, found[ranked[0]], then)
+    return _card(subject, f"{of}: {name(ranked[0])}", found[ranked[0]], then)
 
 
 def _amplified(subject: Subject) -> Card:

@@ -112,8 +112,7 @@ class Subject:
         return plain(float(values[tuple(self._places[dim][at[dim]] for dim in dims)]))
 
     def _array(self, name: str) -> tuple[tuple[str, ...], np.ndarray]:
-        """Dims and values of a variable: looked up a thousand times, for which xarray takes a second or "
-        "two."""
+        """Dims and values of a variable: looked up a thousand times, which xarray takes seconds for."""
         if name not in self._arrays:
             variable = self.one[name].variable
             self._arrays[name] = tuple(map(str, variable.dims)), variable.values

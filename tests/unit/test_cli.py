@@ -315,6 +315,8 @@ def test_numbers_and_intervals():
     assert ends({"value": 1e9, "lower": 998e6, "upper": 1.003e9}) == "998M–1.00B"
     assert ends({"value": 3.2e9, "lower": 3.1999e9, "upper": 3.2011e9}) == "3.200–3.201B"
     assert ends({"value": 3.2e9, "lower": 3.1e9, "upper": None}) == "3.10B–∞"
+    assert ends({"value": 3.5e6, "lower": 609.0, "upper": 19.8e9}) == "$609–$19.8B"
+    assert ends({"value": 3.5e6, "lower": 0.0, "upper": 4e6}) == "0–4.00M"
     assert ends({"value": 0.0, "lower": 0.0, "upper": 0.0}) == ""
     assert ends({"value": 0.5, "lower": 0.4, "upper": 0.6}, percent) == "40.0–60.0%"
 

@@ -7,6 +7,7 @@ import math
 import re
 from html.parser import HTMLParser
 from shutil import copyfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from stress.numbers import ends, interval, money, percent
 from stress.report import fans, page, theme, write
 from stress.report import html as report
 from stress.report.contents import contents
+from stress.report.figures import losses, through_time
 from stress.report.subject import subject
 
 TITLE = "</script><script>alert(1)</script> & <b>bold</b>"
@@ -157,6 +159,17 @@ def test_heat_map_is_the_cubes(made, about, one):
     assert 10 ** figure.views[-1].data[0]["z"][-1][-1] == pytest.approx(share)
 
 
+def test_losses_of_others_are_not_put_over_isolated_positions():
+    def shared(alpha, beta, interest):
+        held = np.array([[2.0 * alpha], [2.0 * beta], [2.0 * (alpha + beta)]])
+        about = SimpleNamespace(venues=("alpha", "beta"), value=lambda name, venue, asset: interest[venue])
+        return losses.sharing_margin(about, held)
+
+    assert shared(3, 1, {"alpha": 3, "beta": 1, ALL: 4}) == []
+    assert shared(3, 1, {"alpha": 3, "beta": 2, ALL: 5}) == ["beta", ALL]
+    assert shared(3, 0, {"alpha": 3, "beta": 0, ALL: 3}) == [ALL]
+
+
 def test_waterfall_adds_up(made, one):
     for view, venue in zip(made[0]["waterfall"].views, (ALL, "alpha", "beta"), strict=False):
         (bars,) = view.data
@@ -218,6 +231,14 @@ def _lowest(job):
     """Lowest log index of the first asset in the first 200 paths."""
     _, trace = Engine(job.backend, job.scenario).trace_paths(job.config.run.seed, 0, 200)
     return (trace["price"].astype(np.float64) * job.scenario.arrays.index_weight).sum(axis=-1)[..., 0].min()
+
+
+def test_nobody_forced(about):
+    found = fans.fans(about.job, 1)
+    calm = dataclasses.replace(found, forced=0 * found.forced, forced_so_far=0 * found.forced_so_far)
+    assert {view.says for view in through_time.forced(about, calm).views} == {
+        "In the median path nobody is forced."
+    }
 
 
 def test_long_runs_keep_some_steps():
@@ -303,6 +324,9 @@ def test_nothing_lost(root, tmp_path):
     assert "In none of 20 simulated paths is any position closed at a loss." in words
     assert 'data-figure="waterfall"' not in words
     assert "all paths of this run are in one shard" in words
+    assert "Nothing is lost on any venue." in words
+    assert words.count("none loses anything") == 2
+    assert "Most is lost" not in words
 
 
 def test_few_paths(root, tmp_path):

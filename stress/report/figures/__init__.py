@@ -1,2 +1,1 @@
-"""The figures of a report, by topic: each is made from a `Subject`, or is None where there is nothing to "
-"show."""
+"""The figures of a report, by topic: each is made from a `Subject`; None where there is nothing to show."""

@@ -80,7 +80,9 @@ def losses(subject: Subject) -> Figure:
     worst = order[0]
     total = of["es"][ALL]["value"] or 0.0
     part = (of["es"][worst]["value"] or 0.0) / total if total else 0.0
-    says = f"Most is lost on {subject.venue(worst)}: {with_interval(of['es'][worst])} in {subject.worst}."
+    says = "Nothing is lost on any venue."
+    if of["es"][worst]["value"]:
+        says = f"Most is lost on {subject.venue(worst)}: {with_interval(of['es'][worst])} in {subject.worst}."
     if part:
         says += f" That is {percent(part, 2)} of what all venues together lose in theirs."
     return Figure(
@@ -204,8 +206,7 @@ def short(shown_as: str) -> str:
 
 
 def notional(subject: Subject) -> np.ndarray | None:
-    """Open interest in isolated positions, longs and shorts [venue+, tier+]; None where the run is not at "
-    "hand."""
+    """Open interest in isolated positions, longs and shorts [venue+, tier+]; None where there is no job."""
     if subject.job is None:
         return None
     held = subject.job.scenario.arrays.tier_notional.sum(axis=(0, 1))
@@ -216,11 +217,12 @@ def notional(subject: Subject) -> np.ndarray | None:
 def _share_view(subject: Subject, tiers: list[str], held: np.ndarray) -> View:
     """Expected shortfall over what is held in a tier, long and short."""
     venues, columns = (*subject.venues, ALL), [*subject.tiers, ALL]
+    shared = sharing_margin(subject, held)
     cells: dict[tuple[str, str], Number] = {}
     for i, venue in enumerate(venues):
         for tier in tiers:
             number = subject.number("loss_es", component="total", venue=venue, tier=tier)
-            per = held[i, columns.index(tier)]
+            per = 0.0 if venue in shared else held[i, columns.index(tier)]
             cells[venue, tier] = {
                 key: value / per if value is not None and per > 0 else None for key, value in number.items()
             }
@@ -234,7 +236,22 @@ def _share_view(subject: Subject, tiers: list[str], held: np.ndarray) -> View:
     says = (
         "Losses over the notional of isolated positions of the tier at the start, longs and shorts together."
     )
+    if shared:
+        where = ", ".join(subject.venue(venue) for venue in shared)
+        says += f" Left out where accounts that share margin, or lenders, lose as well: {where}."
     return _map(subject, tiers, values, hover, table, label, says, percent)
+
+
+def sharing_margin(subject: Subject, held: np.ndarray) -> list[str]:
+    """Venues where others than isolated positions lose: accounts that share margin, lenders in the total.
+
+    held: as `notional` has it [venue+, tier+]; nobody knows such a notional of the others
+    """
+    sides = dict(zip((*subject.venues, ALL), (held[:, -1] / 2).tolist(), strict=True))
+    interest = {venue: subject.value("open_interest", venue=venue, asset=ALL) or 0.0 for venue in sides}
+    found = [venue for venue, isolated in sides.items() if interest[venue] > 1.001 * isolated]
+    lenders = any(not sides[venue] for venue in subject.venues)
+    return [*found, ALL] if lenders and ALL not in found else found
 
 
 def exceedance(subject: Subject) -> Figure | None:

@@ -93,6 +93,8 @@ def forced(subject: Subject, fans: Fans) -> Figure:
             else f"In the median path {money(float(bands[2][-1]))} is forced by the end; "
             f"nine paths of ten lie between {money(float(bands[0][-1]))} and {money(float(bands[4][-1]))}."
         )
+        if not bands[2].any():
+            says = "In the median path nobody is forced."
         data = _fan(fans.minutes, bands, "--forced", "Forced", _money)
         views.append(
             View(data, _layout(subject, fans, axis), _table(fans, {"Forced": bands}, _money), label, says)

@@ -1,5 +1,4 @@
-"""Why losses are what they are: what cascades add to falls, who sends orders, how the market answers at "
-"rest."""
+"""Why losses are what they are: what cascades add to falls, who sends orders, the market at rest."""
 
 from __future__ import annotations
 
