@@ -11,7 +11,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 def test_links_of_pages_lead_somewhere(root):
-    folders = (".", "docs", "docs/methods", "docs/formats", "notebooks")
+    folders = (".", "deploy", "docs", "docs/methods", "docs/formats", "notebooks")
     pages = [page for folder in folders for page in (root / folder).glob("*.md")]
     lost = [
         f"{page.relative_to(root)}: {link}"
