@@ -74,7 +74,14 @@ def _compare(folder: RunFolder, found: Findings, recompute: int, threads: int) -
     if folder.cube.is_file() and not pending(folder, job):
         from stress.io import compare_tallies, read_tally
 
-        total = read_tally(folder.read(folder.cube), job.scenario.shape)
+        try:
+            total = read_tally(folder.read(folder.cube), job.scenario.shape)
+        except KeyError:
+            found.problems.append(
+                f"{folder.cube} is no cube (it holds no tally). Delete it and `stress resume {folder.path}` "
+                "makes it again."
+            )
+            return
         found.problems += [
             f"{folder.cube} does not hold the sum of the shards ({name} differ)"
             for name in compare_tallies(total, merged(folder, job))

@@ -44,6 +44,9 @@ DUST = 1.0
 FEW = 3
 """Times that a market's halts are told one by one; a breaker may trip all day."""
 
+FLAT = 0.001
+"""Move of a log price below which no cascade is steep."""
+
 CHANNEL_WORDS = {
     "cross_margin": "cross-margin accounts", "coin_margined": "coin-margined positions",
     "collateral": "holders of collateral that is seized", "defi_loan": "DeFi lenders",
@@ -102,10 +105,10 @@ def falls(story: Story) -> Iterator[Event]:
         where = "; ".join(f"{listed(some)} at {venue}" for venue, some in by_venue.items())
         if len(assets) == 1:
             venue = next(iter(by_venue))
-            text = f"{assets[0]} is {100 * level:g}% {words} its start at {venue}"
+            text = f"{assets[0]} is more than {100 * level:g}% {words} its start at {venue}"
             yield story.event(step, "price", text, assets[0], venue)
         else:
-            yield story.event(step, "price", f"{100 * level:g}% {words} their start: {where}")
+            yield story.event(step, "price", f"more than {100 * level:g}% {words} their start: {where}")
 
 
 def forced_flow(story: Story) -> Iterator[Event]:
@@ -145,13 +148,14 @@ def course(story: Story) -> Iterator[Event]:
     so_far = story.forced.sum(axis=(1, 2, 3))
     if so_far[-1] < LEAST:
         return
-    for share in MILESTONES:
-        step = first(so_far >= share * so_far[-1])
+    reached = {first(so_far >= share * so_far[-1]): share for share in MILESTONES}  # the last one of a step
+    for step in reached:
         if step is None:
             continue
+        share = so_far[step] / so_far[-1]
         longs = story.forced[step, :, 0].sum() / so_far[step]
         side = f"{percent(longs, 2)} of it longs" if longs >= 0.5 else f"{percent(1 - longs, 2)} of it shorts"
-        text = f"{100 * share:g}% of the path's forced flow is done: {money(so_far[step])}, {side}"
+        text = f"{percent(share, 2)} of the path's forced flow is done: {money(so_far[step])}, {side}"
         yield story.event(step, "course", text)
     step = int(story.forced_now.sum(axis=(1, 2, 3)).argmax())
     now = story.forced_now[step]
@@ -184,15 +188,18 @@ def steepest(story: Story) -> Steepest | None:
     if not rounds.sizes["round"]:
         return None
     step, asset = rounds.step.values, rounds.asset.values
-    begins = np.flatnonzero(np.r_[True, (np.diff(step) != 0) | (np.diff(asset) != 0)])
+    places = np.stack([step, asset, rounds.answer.values])
+    begins = np.flatnonzero(np.r_[True, (np.diff(places) != 0).any(axis=0)])
     ends = np.r_[begins[1:], len(step)] - 1
     price, there = rounds.price.values.astype(np.float64), ~np.isnan(story.get("price")[0])
-    # Rounds of an asset in a step lie apart where accounts answered: from one answer to the next.
     apart = np.where(there[asset[begins]], price[ends] - price[begins], 0.0)
     i, v = np.unravel_index(np.abs(apart).argmax(), apart.shape)
     one, last = int(begins[i]), int(ends[i])
     dollars = float(rounds.flow.values[last].astype(np.float64).sum())
-    if dollars < LEAST or last == one:
+    if rounds.answer.values[one]:  # what the step's cascades had forced before accounts answered
+        before = (step[:one] == step[one]) & (asset[:one] == asset[one])
+        dollars -= float(rounds.flow.values[:one][before][-1:].astype(np.float64).sum())
+    if dollars < LEAST or abs(apart[i, v]) < FLAT:
         return None
     return Steepest(int(step[one]), int(asset[one]), one, last, int(v), float(apart[i, v]), dollars)
 
@@ -229,7 +236,8 @@ def depths(story: Story) -> Iterator[Event]:
 
 def funds(story: Story) -> Iterator[Event]:
     """Insurance funds that are half gone, and spent."""
-    worth = story.get("fund").sum(axis=1)
+    by_market = story.get("fund")
+    worth = by_market.sum(axis=1)
     spent = story.row.exhaustion_time.values
     for v, venue in enumerate(story.venues):
         step = first(worth[:, v] < 0.5 * worth[0, v])
@@ -238,11 +246,11 @@ def funds(story: Story) -> Iterator[Event]:
             text = f"{possessive(venue)} fund is half gone: {left}"
             yield story.event(step - 1, "fund", text, venue=venue)
         if spent[v] > 0:
-            what = (
-                f"fund is spent, {money(worth[0, v])} at the start"
-                if worth[0, v] > 0
-                else "resources are spent"
-            )
+            what, start = "resources are spent", money(worth[0, v])
+            if (by_market[0, :, v] > 0).sum() > 1:
+                what = f"first fund of a market is spent, {start} in all of them at the start"
+            elif worth[0, v] > 0:
+                what = f"fund is spent, {start} at the start"
             text = f"{possessive(venue)} {what}"
             yield story.at(spent[v], "fund", text, venue=venue)
 
@@ -303,12 +311,13 @@ def turns(story: Story, on: np.ndarray, begins: str, ends: str, venue: str) -> I
     """When a state begins and ends, the first few times."""
     edges = np.diff(np.r_[False, on].astype(int))
     starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    more = f" (and {len(starts) - FEW} times more later)" if len(starts) > FEW else ""
+    later = len(starts) - FEW
+    more = f" (and {'once' if later == 1 else f'{later} times'} more later)" if later > 0 else ""
     for i, step in enumerate(starts[:FEW]):
         words = begins + (more if i + 1 == FEW else "")
-        yield story.event(int(step), "halt", words, venue=venue)
+        yield story.begin(int(step), "halt", words, venue=venue)
     for step in stops[: FEW if not more else FEW - 1]:
-        yield story.event(int(step), "halt", ends, venue=venue)
+        yield story.begin(int(step), "halt", ends, venue=venue)
 
 
 def backlogs(story: Story) -> Iterator[Event]:

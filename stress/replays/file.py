@@ -13,7 +13,7 @@ from stress.contents import root_attributes
 from stress.cube import PURE
 from stress.errors import ConfigError
 from stress.io import encode
-from stress.store import publish, sealed
+from stress.store import RunFolder, publish, sealed
 
 if TYPE_CHECKING:
     from stress.replays.path import Replay
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 def save(replay: Replay, file: str | os.PathLike[str] | None = None) -> Path:
     """Write the path, whole or not at all."""
     target = place(replay, file, ".h5")
+    if target.suffix in (".html", ".htm"):
+        raise ConfigError(f"{target} would be the name of the page (the path itself is HDF5). Try .h5.")
     publish(target, replay_bytes(replay))
     return target
 
@@ -42,7 +44,19 @@ def place(replay: Replay, file: str | os.PathLike[str] | None, suffix: str) -> P
         target = target / f"replay-{replay.path}{suffix}"
     if not target.parent.is_dir():
         raise ConfigError(f"{target}: there is no folder {target.parent}. Make it first.")
+    if target.exists() and not target.is_file():
+        raise ConfigError(f"{target} is no file that could be replaced. Give another one.")
+    if (of_run(target.parent) or of_run(target.parent.parent)) and not target.name.startswith("replay-"):
+        raise ConfigError(
+            f"{target} is in the folder of a run (a replay could replace the run's own files). "
+            "Give a name that begins with replay-, or another folder."
+        )
     return target
+
+
+def of_run(folder: Path) -> bool:
+    """Whether a folder is that of a run."""
+    return RunFolder(folder).exists
 
 
 def replay_bytes(replay: Replay) -> bytes:

@@ -18,7 +18,7 @@ class Event:
     """One line of the log."""
 
     minutes: float
-    """From the start to the end of the step in which it happens."""
+    """From the start to the end of the step in which it happens; to its beginning for halts and outages."""
     time: str
     kind: str
     text: str
@@ -78,15 +78,23 @@ class Story:
 
     @cached_property
     def step_words(self) -> str:
-        """The step by its length: "in this minute"."""
+        """The step by its length: "in this minute", "in these 15 s"."""
         seconds = round(60 * float(self.minutes[0]), 3)
-        return "in this minute" if seconds == 60 else f"in these {seconds:g} s"
+        for unit, name in ((3600, "hour"), (60, "minute")):
+            if seconds % unit == 0:
+                return f"in this {name}" if seconds == unit else f"in these {seconds / unit:g} {name}s"
+        return f"in these {seconds:g} s"
 
     def at(self, minutes: float, kind: str, text: str, asset: str = "", venue: str = "") -> Event:
         return Event(float(minutes), clock(minutes, float(self.minutes[0])), kind, text, asset, venue)
 
     def event(self, step: int, kind: str, text: str, asset: str = "", venue: str = "") -> Event:
+        """At the end of a step."""
         return self.at(self.minutes[step], kind, text, asset, venue)
+
+    def begin(self, step: int, kind: str, text: str, asset: str = "", venue: str = "") -> Event:
+        """At its start: what is decided before anybody trades."""
+        return self.at(self.minutes[step] - self.minutes[0], kind, text, asset, venue)
 
 
 def leverage(tier: str) -> str:

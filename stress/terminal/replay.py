@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kernels.outcome import PAYERS
 from stress.cube import ALL
 from stress.numbers import money
@@ -27,7 +29,8 @@ def headline(replay: Replay) -> str:
         about += f", rank {replay.asked.rank} of the worst at {where(replay.asked)}"
     lines = [about, f"{replay.job.config.about.title}. Times are from the start.", ""]
     for place in shown(replay):
-        now = float(cell(replay.row, venue=place.venue, tier=place.tier))
+        # A run keeps single precision, and the reference computes in double.
+        now = float(np.float32(cell(replay.row, venue=place.venue, tier=place.tier)))
         lines.append(
             f"Total loss at {where(place)}: ${now:,.2f}; in the run ${float(place.loss):,.2f}, the same bits "
             f"(rank {place.rank} of the worst)"

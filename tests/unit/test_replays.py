@@ -23,8 +23,9 @@ from stress.replays.figures import figures
 from stress.replays.file import replay_bytes
 from stress.replays.money import money
 from stress.replays.page import html
-from stress.replays.story import Event, clock, leverage, listed, possessive
+from stress.replays.story import Event, Story, clock, leverage, listed, possessive
 from stress.store import RunFolder
+from stress.terminal.replay import write
 from stress.verify import verify
 from stress.worst import NO_PATH
 from tests.scenarios import quiet, require
@@ -96,6 +97,8 @@ def test_a_run_of_the_reference(config, tmp_path):
     assert found.asked is not None
     assert np.float32(dataset.cell(found.row)) == found.asked.loss
     assert found.dataset.forced.dtype == np.float64
+    loss = f"${float(found.asked.loss):,.2f}"
+    assert f"{loss}; in the run {loss}, the same bits" in write(found)
 
 
 def test_a_path_that_is_not_among_the_worst(ran, unlisted):
@@ -153,6 +156,31 @@ def test_the_file_goes_into_the_folder_of_the_run(ran, unlisted):
     with pytest.raises(ConfigError, match="there is no folder"):
         found.save(ran.path / "nowhere" / "x.h5")
     file.unlink()
+
+
+def test_files_of_a_run_are_never_replaced(ran, worst):
+    before = (ran.path / "cube.h5").read_bytes()
+    shard = next((ran.path / "shards").iterdir())
+    for target in (ran.path / "cube.h5", shard):
+        with pytest.raises(ConfigError, match="in the folder of a run"):
+            worst.save(target)
+        with pytest.raises(ConfigError, match="in the folder of a run"):
+            worst.save_page(target)
+    assert (ran.path / "cube.h5").read_bytes() == before
+    with pytest.raises(ConfigError, match="name of the page"):
+        worst.save(ran.path / "replay-1.html")
+    with pytest.raises(ConfigError, match="no file that could be replaced"):
+        worst.save("/dev/null")
+
+
+def test_a_cube_that_is_a_replay_is_found(ran, worst):
+    """As an earlier version let it be written there."""
+    whole = (ran.path / "cube.h5").read_bytes()
+    (ran.path / "cube.h5").write_bytes(replay_bytes(worst))
+    try:
+        assert "is no cube" in verify(RunFolder(ran.path)).problems[0]
+    finally:
+        (ran.path / "cube.h5").write_bytes(whole)
 
 
 @pytest.mark.parametrize(
@@ -269,24 +297,75 @@ def test_a_crash_in_words(nothing):
     steps.halted[7:9, :, 1] = 1
     assert texts(steps, rounds, row, [(2.0, "bad news (-9% over 60s from 2m)")]) == [
         "00:02 the config imposes: bad news (-9% over 60s from 2m)",
-        "00:03 A is 5% below its start at v1",
+        "00:03 A is more than 5% below its start at v1",
         "00:03 forced selling of A begins at v1: longs at t1 first, $40.0M in this minute "
         "(all of the path: $100M)",
-        "00:03 10% of the path's forced flow is done: $40.0M, 100% of it longs",
+        "00:03 40% of the path's forced flow is done: $40.0M, 100% of it longs",
         "00:03 trough of A: -10.0% at v1",
         "00:04 depth is down to a third: A at v1",
-        "00:04 50% of the path's forced flow is done: $100M, 100% of it longs",
-        "00:04 90% of the path's forced flow is done: $100M, 100% of it longs",
+        "00:04 100% of the path's forced flow is done: $100M, 100% of it longs",
         "00:04 the largest step of forced flow: $60.0M in this minute, of which v1 $60.0M, "
         "and of which A $60.0M",
         "00:04 v1's fund is half gone: $1.00M of $10.0M left",
         "00:06 v1's fund is spent, $10.0M at the start",
+        "00:07 halted at v1: all markets",
         "00:07 ADL begins on v1: $120M of winners closed in this minute",
         "00:07 nobody pays for deficits at v1 (all of the path: $3.00M)",
-        "00:08 halted at v1: all markets",
-        "00:10 traded again at v1: all markets",
+        "00:09 traded again at v1: all markets",
         "00:10 at the end: A -5.0% (50% of its fall regained)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [
+        (0.25, "in these 15 s"), (1.0, "in this minute"), (1.5, "in these 90 s"),
+        (5.0, "in these 5 minutes"), (60.0, "in this hour"), (120.0, "in these 2 hours"),
+    ],
+)  # fmt: skip
+def test_a_step_by_its_length(nothing, minutes, words):
+    steps, rounds, row = nothing
+    times = steps.assign_coords(time=minutes * np.arange(1, 11))
+    assert Story(times, rounds, row).step_words == words
+
+
+def test_funds_by_market_are_spent_one_by_one(nothing):
+    steps, rounds, row = nothing
+    steps.fund[:] = 0.0
+    steps.fund[:, :, 1] = 5e5
+    row.exhaustion_time[1] = 6.0
+    assert texts(steps, rounds, row) == [
+        "00:06 v1's first fund of a market is spent, $1.00M in all of them at the start"
+    ]
+
+
+def test_many_halts_are_counted(nothing):
+    steps, rounds, row = nothing
+    steps.down[1:9:2, 0] = 1
+    said = texts(steps, rounds, row)
+    assert said[0] == "00:01 v0 is down"
+    assert said[-1] == "00:05 v0 is down (and once more later)"
+
+
+def test_the_steepest_cascade_is_that_of_one_answer(nothing):
+    """Accounts answer: the cascade of asset B begins anew, with what it forced before in its flow."""
+    steps, _, row = nothing
+    rounds = xr.Dataset(
+        {
+            "step": ("round", [3, 3, 3, 3]),
+            "asset": ("round", [1, 1, 1, 1]),
+            "answer": ("round", [0, 0, 1, 1]),
+            "price": (("round", "venue"), np.log([[0.99, 1], [0.98, 1], [0.97, 1], [0.90, 1]])),
+            "flow": (("round", "side", "venue"), np.zeros((4, 2, 2))),
+        }
+    )
+    rounds.flow[:, 0, 0] = [1e6, 2e6, 3e6, 9e6]
+    found = events.steepest(Story(steps, rounds, row))
+    assert (found.step, found.asset, found.first, found.last) == (3, 1, 2, 3)
+    assert found.move == pytest.approx(np.log(0.90 / 0.97))
+    assert found.dollars == pytest.approx(7e6)
+    rounds.price[:] = 0.0
+    assert events.steepest(Story(steps, rounds, row)) is None
 
 
 def test_a_real_path_is_told_in_few_lines(worst):
