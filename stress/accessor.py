@@ -85,7 +85,7 @@ class Stress:
     ) -> xr.Dataset:
         """Probability that a quantity is larger than a threshold, in its own unit."""
         thresholds = np.atleast_1d(np.asarray(threshold, np.float64))
-        if not (thresholds >= 0).all():
+        if not (thresholds.size and (thresholds >= 0).all()):
             raise ConfigError(
                 f"thresholds cannot be {threshold} (quantities are zero or more). Take 0 or more."
             )
@@ -113,6 +113,8 @@ class Stress:
         Paths can be computed anew by their number alone. Fewer rows where fewer paths lost anything, or were
         kept.
         """
+        if n < 0:
+            raise ConfigError(f"{n} paths cannot be shown (there are none before the worst). Take 0 or more.")
         kept = opened(self._file(), "worst")
         at = {}
         for dim, wanted in (("venue", venue), ("tier", tier)):
@@ -182,7 +184,7 @@ class Stress:
     ) -> xr.Dataset:
         """A statistic of fields.yml, of cells, and at levels if it has them."""
         levels = np.atleast_1d(np.asarray(0.5 if level is None else level, np.float64))
-        if not ((levels > 0) & (levels < 1)).all():
+        if not (levels.size and ((levels > 0) & (levels < 1)).all()):
             raise ConfigError(
                 f"a level cannot be {level} (it is a probability). Take one between 0 and 1: 0.99."
             )
