@@ -108,7 +108,8 @@ def nice_step(span: float, n: int = 5) -> float:
 
 def linear_axis(highest: float, show: Callable[[float], str], n: int = 5) -> dict[str, Any]:
     """From zero to a little more than the highest value, with round ticks."""
-    highest = highest if highest > 0 else 1.0
+    if not highest > 0:
+        return {"range": [0, 1], "tickvals": [0.0], "ticktext": [show(0.0)]}
     step = nice_step(highest, n)
     ticks = [i * step for i in range(int(1.06 * highest / step) + 1)]
     return {"range": [0, 1.06 * highest], "tickvals": ticks, "ticktext": [show(tick) for tick in ticks]}

@@ -327,6 +327,8 @@ def test_nothing_lost(root, tmp_path):
     assert "Nothing is lost on any venue." in words
     assert words.count("none loses anything") == 2
     assert "Most is lost" not in words
+    assert 'data-figure="heat"' not in words
+    assert '["$0"]' in words  # an axis of nothing has no dollars on it
 
 
 def test_few_paths(root, tmp_path):

@@ -99,14 +99,16 @@ def losses(subject: Subject) -> Figure:
     )
 
 
-def heat(subject: Subject) -> Figure:
-    """Losses by venue and leverage tier."""
+def heat(subject: Subject) -> Figure | None:
+    """Losses by venue and leverage tier; None where nothing is lost."""
     levels = subject.one.level.values.tolist()
     tiers = [
         tier
         for tier in (*subject.tiers, ALL)
         if float(subject.one.loss_mean.sel(component="total", venue=ALL, tier=tier)) > 0
-    ] or [ALL]
+    ]
+    if not tiers:
+        return None
     ordered = sorted(levels, key=lambda level: (level != subject.level, level))
     found = [
         _heat_view(subject, tiers, f"ES {level_name(level)}", "loss_es", {"level": level})
