@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def replay(
     if path is None:
         asked = look_up(lists, {} if worst is True else dict(worst or {}))
         path = asked.path
-    n_path = job.config.run.paths
+    path, n_path = whole("path", path), job.config.run.paths
     if not 0 <= path < n_path:
         raise ConfigError(f"path {path:,} is not in this run, whose {n_path:,} paths are 0 to {n_path - 1:,}")
     return recompute(folder, job, path, asked, places(lists, path))
@@ -134,10 +135,7 @@ def look_up(lists: xr.Dataset, keys: Mapping[str, str | int]) -> Recorded:
                 f"there is no {key} {quoted(place[key])} in this run ({lacks or why}). {hint}".rstrip()
             )
     n_rank = lists.sizes["rank"]
-    try:
-        place["rank"] = int(place["rank"])
-    except ValueError:
-        raise ConfigError(f"rank {quoted(place['rank'])} is not a whole number") from None
+    place["rank"] = whole("rank", place["rank"])
     if not 1 <= place["rank"] <= n_rank:
         raise ConfigError(
             f"rank {place['rank']} is not kept: a run keeps the {n_rank} worst paths of each cell"
@@ -149,6 +147,14 @@ def look_up(lists: xr.Dataset, keys: Mapping[str, str | int]) -> Recorded:
         few = f"only {lost} paths of this run lost anything ({where}): there is none of rank {place['rank']}"
         raise ConfigError(few if lost else f"no path of this run lost anything ({where})")
     return Recorded(place["venue"], place["tier"], place["rank"], int(here.path), here.loss.values[()])
+
+
+def whole(name: str, value: Any) -> int:
+    """A whole number, which may be text."""
+    try:
+        return int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} {quoted(value)} is not a whole number") from None
 
 
 def places(lists: xr.Dataset, path: int) -> tuple[Recorded, ...]:

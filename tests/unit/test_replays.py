@@ -194,6 +194,8 @@ def test_a_cube_that_is_a_replay_is_found(ran, worst):
         ({"worst": {"tier": "7-9x"}}, 'no tier "7-9x"'),
         ({"worst": {"colour": "red"}}, '"colour" is nothing to choose by'),
         ({"worst": {"rank": "x"}}, "not a whole number"),
+        ({"worst": {"rank": 2.7}}, 'rank "2.7" is not a whole number'),
+        ({"path": 1.5}, 'path "1.5" is not a whole number'),
         ({"worst": {"rank": 65}}, "keeps the 64 worst"),
         ({"worst": {"venue": "beta", "tier": "50-100x"}}, "no path of this run lost anything"),
     ],
