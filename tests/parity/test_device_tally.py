@@ -197,8 +197,8 @@ def test_a_run_is_counted_by_the_engine(root, folder, monkeypatch):
     seen = []
     found = compute(dataclasses.replace(job, backend="cuda"), (5, 24), progress=lambda *at: seen.append(at))
     assert compare_tallies(found, wanted) == []
-    assert seen == [(8, 20), (16, 20), (20, 20)]
-    assert [sum(device.launched) for device in devices] == [10, 10]
+    assert seen == [(7, 20), (14, 20), (20, 20)]
+    assert [sum(device.launched) for device in devices] == [9, 11]
     engine_cuda._last.pop().close()
 
 

@@ -90,7 +90,7 @@ def test_a_finished_shard_is_not_dropped(config):
     assert tally.n_path == 10
 
 
-@pytest.mark.parametrize(("kills", "tasks"), [("6", "0"), ("4", "2")])
+@pytest.mark.parametrize(("kills", "tasks"), [("5", "0"), ("3", "2")])
 def test_runs_that_are_killed_at_random_end_with_the_same_bits(root, config, kills, tasks):
     settings = ["--set", "run.paths=60", "--set", "run.shard_paths=15", "--tasks", tasks]
     command = [sys.executable, str(root / "tools" / "kills.py"), str(config), "--kills", kills, *settings]
