@@ -23,8 +23,9 @@ if TYPE_CHECKING:
         StoreError,
         StressError,
     )
+    from stress.opening import open_run
     from stress.replays.path import Replay, replay
-    from stress.runs import Run, open_run, resume, run
+    from stress.runs import Run, resume, run
 
 __all__ = [
     "BackendError",
@@ -45,11 +46,19 @@ __all__ = [
 ]
 
 
+HOMES = {
+    "Replay": "stress.replays.path",
+    "compare": "stress.comparison",
+    "open_run": "stress.opening",
+    "replay": "stress.replays.path",
+}
+"""Where names come from, but for errors and what runs."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "compare":
-        return import_module("stress.comparison").compare
-    home = "stress.errors" if name.endswith(("Error", "Interrupted")) else "stress.runs"
-    home = "stress.replays.path" if name.lower() == "replay" else home
+    if name == "open_run":
+        import_module("stress.accessor")  # what is opened has `.stress`
+    home = "stress.errors" if name.endswith(("Error", "Interrupted")) else HOMES.get(name, "stress.runs")
     return getattr(import_module(home), name)

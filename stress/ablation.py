@@ -17,7 +17,7 @@ from kernels import engines
 from kernels.mechanisms.adl import ADL_NONE
 from kernels.outcome import CHANNELS, COMPONENTS, FAILED, Layout
 from kernels.scenario import GBM, NEEDED_PARTS, Scenario
-from stress.runs import Job
+from stress.jobs import Job
 from stress.shards import machine_errors
 
 NORMAL_95 = 1.959964

@@ -22,12 +22,11 @@ import xarray as xr
 
 from stress.cube import definitions, describe, describe_bound, describe_label, few_beyond
 from stress.errors import ConfigError, StoreError, suggest
-from stress.io import open_group
 from stress.measures import Estimate, moments, probability
 from stress.measures.distribution import NOTHING, Distribution
 from stress.measures.expected_shortfall import expected_shortfall
 from stress.measures.quantile import quantile
-from stress.opening import check_cube, read_result
+from stress.opening import opened
 from stress.stored import TOTALS, Stored, open_stored
 from stress.tally import NO_PATH
 
@@ -40,15 +39,6 @@ SAME = ("config_sha256", "scenario_sha256", "seed")
 """Attributes that tell the cube of one run from that of another."""
 
 REOPEN = "Open it where it is now with stress.open_run, and select from what that gives"
-
-
-def opened(file: Path, group: str = "/") -> xr.Dataset:
-    """A group of the file of a cube, in memory, that knows where it is from."""
-    found = open_group(read_result(file), group, str(file))
-    if group == "/":
-        check_cube(found, file)
-    found.encoding["source"] = str(file.absolute())
-    return found
 
 
 @xr.register_dataset_accessor("stress")

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stress.errors import ConfigError, quoted
-from stress.runs import Job, begin, fill, reopen
+from stress.jobs import Job, reopen
+from stress.runs import begin, fill
 from stress.store import Range, RunFolder
 from stress.tally import bounded
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from kernels import engines
 from kernels.outcome import COUNTERS
+from stress.jobs import Job
 from stress.provenance import device, kernels_sha256, package_version
-from stress.runs import Job
 from stress.tally import Tally
 
 PATHS = {"cpu": 2048, "numpy": 64}

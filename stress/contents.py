@@ -9,7 +9,7 @@ from stress.provenance import kernels_sha256, package_version, scenario_sha256
 from stress.store import Range, sealed
 
 if TYPE_CHECKING:
-    from stress.runs import Job
+    from stress.jobs import Job
     from stress.tally import Tally
 
 

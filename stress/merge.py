@@ -11,7 +11,8 @@ import yaml
 
 from stress.contents import cube_bytes, root_attributes
 from stress.errors import ResultError, StoreError
-from stress.runs import Job, Run, merged, reopen
+from stress.jobs import Job, reopen
+from stress.runs import Run, merged
 from stress.store import Range, RunFolder, publish, unsealed
 
 ABOUT = {

@@ -55,6 +55,29 @@ def cube_file(path: str | os.PathLike[str]) -> Path:
     )
 
 
+def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
+    """The cube of a run as an `xarray.Dataset`, in memory; as `stress.open_run`, it has `.stress`,
+    which asks the file for more.
+
+    path : folder of the run, or its cube.h5
+    group: "/" the cube; "tally", "status", "worst", "exhausted" and "config" as in docs/formats/cube.md
+
+    raises: `ResultError` where there is none, it is damaged, not ours, or newer than this program
+    """
+    return opened(cube_file(path), group)
+
+
+def opened(file: Path, group: str = "/") -> xr.Dataset:
+    """A group of the file of a cube, in memory, that knows where it is from."""
+    from stress.io import open_group
+
+    found = open_group(read_result(file), group, str(file))
+    if group == "/":
+        check_cube(found, file)
+    found.encoding["source"] = str(file.absolute())
+    return found
+
+
 def read_result(file: Path) -> bytes:
     """The contents of a cube or a shard, its last line apart."""
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from kernels import engines
 from kernels.outcome import Layout
 from kernels.parts.histogram import N_BIN
-from stress.runs import Job
+from stress.jobs import Job
 from stress.shards import BATCH, machine_errors
 from stress.tally import bounded
 

@@ -6,22 +6,19 @@ run that was killed and resumed ends with the same bits as one that was not.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kernels.scenario import Scenario
-from stress.config import dump, identity
+from stress.config import dump
 from stress.contents import cube_bytes
-from stress.errors import BackendError, Interrupted, StoreError
-from stress.provenance import device, kernels_sha256, package_version, scenario_sha256
-from stress.shards import Pace, Progress, Stop, add_shard, ranges
-from stress.shards import machine_errors as machine_errors
-from stress.store import MANIFEST, MANIFEST_VERSION, Range, RunFolder, publish, timestamp
+from stress.errors import Interrupted
+from stress.jobs import Job, manifest, prepare, reopen
+from stress.provenance import device
+from stress.shards import Pace, Progress, Stop, add_shard
+from stress.store import Range, RunFolder, publish
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,33 +36,14 @@ class Run:
     @property
     def cube(self) -> xr.Dataset:
         """The cube: see docs/formats/cube.md."""
+        from stress import open_run
+
         return open_run(self.path)
 
     @property
     def manifest(self) -> dict[str, Any]:
         """What was run, on what."""
         return RunFolder(self.path).manifest()
-
-
-@dataclass(frozen=True)
-class Job:
-    """Everything that decides the results of a run."""
-
-    name: str
-    config: RunConfig
-    scenario: Scenario
-    backend: str
-
-    @property
-    def shards(self) -> list[Range]:
-        """Path ranges of the shards, in order."""
-        return ranges(self.config.run.paths, self.config.run.shard_size)
-
-    @property
-    def folder(self) -> str:
-        """Name of the run's folder: the config's, and a digest of all that decides its contents."""
-        decided = [identity(self.config), self.backend, kernels_sha256()]
-        return f"{self.name}-{hashlib.sha256(chr(0).join(decided).encode()).hexdigest()[:8]}"
 
 
 def run(
@@ -141,98 +119,12 @@ def resume(
         return finish(folder, job, threads, allow_failed, progress, stop)
 
 
-def open_run(path: str | os.PathLike[str], group: str = "/") -> xr.Dataset:
-    """The cube of a run as an `xarray.Dataset`, in memory; what the file knows besides is at its `.stress`.
-
-    path : folder of the run, or its cube.h5
-    group: "/" the cube; "tally", "status", "worst", "exhausted" and "config" as in docs/formats/cube.md
-
-    raises: `ResultError` where there is none, it is damaged, not ours, or newer than this program
-    """
-    from stress.accessor import opened
-    from stress.opening import cube_file
-
-    return opened(cube_file(path), group)
-
-
-def prepare(config: str | os.PathLike[str] | RunConfig, overrides: Sequence[str] = ()) -> Job:
-    """Load and compile a config, choose its engine; nothing is written."""
-    from stress.compile import compile_config
-    from stress.config import load, loads
-
-    if isinstance(config, str | os.PathLike):
-        name, loaded = Path(config).stem, load(config, overrides)
-    else:
-        name = Path(config.sources[0].file).stem if config.sources else "run"
-        loaded = loads(dump(config), overrides, known=config.inputs) if overrides else config
-    backend = choose_backend(loaded.run.backend)
-    return Job(re.sub(r"[^\w.-]+", "-", name).strip("-.") or "run", loaded, compile_config(loaded), backend)
-
-
-def choose_backend(name: str) -> str:
-    """The engine to use; "auto" takes the fastest that is there. `BackendError` if it is not."""
-    from kernels import engines
-
-    chosen = engines.choose(name)
-    if missing := engines.missing(chosen):
-        there = ", ".join(known for known in engines.NAMES if engines.missing(known) is None)
-        raise BackendError(f'backend "{name}" is not there ({missing}). There are: {there}.')
-    return chosen
-
-
 def begin(folder: RunFolder, job: Job, shared: bool = False) -> None:
     """Make the run's folder; shared: others may be making it at the same time."""
     given = job.config.sources[0].text if job.config.sources else dump(job.config)
     inputs = {found.sha256: found.content for found in job.config.inputs.values()}
     folder.create(manifest(job), given, dump(job.config), inputs, shared)
     folder.log("begun", **device())
-
-
-def manifest(job: Job) -> dict[str, Any]:
-    """What run.json holds, besides the checksums of the two configs."""
-    return {
-        "format": MANIFEST,
-        "format_version": MANIFEST_VERSION,
-        "name": job.name,
-        "created": timestamp(),
-        "version": package_version(),
-        "backend": job.backend,
-        "seed": str(job.config.run.seed),
-        "n_paths": job.config.run.paths,
-        "shard_paths": job.config.run.shard_size,
-        "sources": {
-            source.file: source.sha256 for source in (*job.config.sources, *job.config.inputs.values())
-        },
-        "kernels_sha256": kernels_sha256(),
-        "scenario_sha256": scenario_sha256(job.scenario),
-        "device": device(),
-    }
-
-
-def reopen(folder: RunFolder, to_run: bool = True) -> Job:
-    """The job of a run on disk, which must be what it was when it began.
-
-    to_run: its engine must be there
-    raises: `StoreError` if the engine or what it makes of the config has changed since
-    """
-    from stress.compile import compile_config
-    from stress.config import loads
-
-    known = folder.manifest()
-    config = loads(
-        folder.text("resolved.yaml"), file=str(folder.path / "resolved.yaml"), known=folder.inputs()
-    )
-    job = Job(known["name"], config, compile_config(config), known["backend"])
-    now = {"kernels_sha256": kernels_sha256(), "scenario_sha256": scenario_sha256(job.scenario)}
-    changed = [key.removesuffix("_sha256") for key, value in now.items() if known[key] != value]
-    if changed:
-        raise StoreError(
-            f"{folder.path} was begun by another version of the program (its {' and '.join(changed)} differ, "
-            f"so shards would not fit together). Use version {known['version']} as it was, or run anew."
-        )
-    if to_run:
-        choose_backend(job.backend)
-    return job
 
 
 def finish(

@@ -26,8 +26,8 @@ from stress.config.base import PositiveNumber, Strict, Text
 from stress.config.loader import read_mapping
 from stress.config.validate import modelled
 from stress.errors import BackendError, ConfigError, quoted, suggest
+from stress.jobs import Job
 from stress.numbers import money, percent, plain
-from stress.runs import Job
 from stress.shards import machine_errors
 from stress.terminal.tables import add_row, rendered, table
 

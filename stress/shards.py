@@ -13,7 +13,7 @@ from stress.errors import BackendError, Interrupted, PathError
 from stress.store import Range, RunFolder, publish
 
 if TYPE_CHECKING:
-    from stress.runs import Job
+    from stress.jobs import Job
     from stress.tally import Tally
 
 BATCH = {"cuda": 1 << 18, "cpu": 4096, "jax": 1024, "numpy": 256}
@@ -63,12 +63,6 @@ def machine_errors() -> Iterator[None]:
         yield
     except EngineError as error:
         raise BackendError(str(error)) from error
-
-
-def ranges(n_path: int, size: int, first: int = 0) -> list[Range]:
-    """n_path paths from `first` in ranges of `size`; the last one may be shorter."""
-    end = first + n_path
-    return [(start, min(start + size, end) - 1) for start in range(first, end, size)]
 
 
 def add_shard(

@@ -197,7 +197,7 @@ class Stored:
 def open_stored(path: str | os.PathLike[str]) -> Stored:
     """The cube of a run with its counts, from the run's folder or its cube.h5.
 
-    raises: `ResultError` as `stress.runs.open_run`
+    raises: `ResultError` as `stress.opening.open_run`
     """
     file = cube_file(path)
     data = read_result(file)

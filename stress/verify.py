@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stress.errors import StoreError, StressError
-from stress.runs import merged, pending, reopen
-from stress.shards import compute, ranges
+from stress.jobs import ranges, reopen
+from stress.runs import merged, pending
+from stress.shards import compute
 from stress.store import Range, RunFolder
 
 if TYPE_CHECKING:
-    from stress.runs import Job
+    from stress.jobs import Job
 
 
 @dataclass

@@ -23,8 +23,8 @@ from stress.compile import compile_config
 from stress.config import load as load_config
 from stress.config.run import RunConfig
 from stress.errors import ConfigError, PathError, Problem, quoted, suggest
+from stress.jobs import prepare
 from stress.reporting import reported
-from stress.runs import prepare
 from stress.shards import machine_errors
 
 FEWEST = 5

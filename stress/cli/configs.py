@@ -10,7 +10,7 @@ from stress.cli.rest import at_rest, warn_at_rest
 
 def check(config: Config, settings: Set = None, as_json: AsJson = False) -> None:
     """Say whether a config is right, and all that is wrong with it."""
-    from stress.runs import prepare
+    from stress.jobs import prepare
 
     job = prepare(config, overrides(settings))
     shape = job.scenario.shape
@@ -42,8 +42,8 @@ def plan(
     threads: Threads = 0, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Say what a run would take: shapes, memory, time, shards. Nothing is written."""
+    from stress.jobs import prepare
     from stress.plan import plan as planned
-    from stress.runs import prepare
 
     job = prepare(config, overrides(settings, paths, seed, backend))
     found: dict[str, Any] = {**planned(job, threads), "at_rest": at_rest(job)}

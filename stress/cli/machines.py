@@ -42,7 +42,7 @@ def bench(
 ) -> None:
     """Measure the engines: path-steps per second per core, with the work that a path is."""
     from stress.bench import bench as measured
-    from stress.runs import prepare
+    from stress.jobs import prepare
 
     found = measured(
         prepare(config, overrides(settings)), repeats, paths, lambda line: print(line, file=sys.stderr)

@@ -37,7 +37,8 @@ def run(
     shard: ShareOf = None, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run a config and print what it found."""
-    from stress.runs import prepare, start
+    from stress.jobs import prepare
+    from stress.runs import start
 
     with stoppable() as stop:
         if shard:
@@ -90,7 +91,7 @@ def resume(
     folder: Folder, threads: Threads = 0, allow_failed: AllowFailed = 0.0, as_json: AsJson = False
 ) -> None:
     """Finish a run that was stopped."""
-    from stress.runs import reopen
+    from stress.jobs import reopen
     from stress.runs import resume as resumed
     from stress.store import RunFolder
 
@@ -146,7 +147,7 @@ def report(
     path: Path, as_json: bool, seconds: float | None = None, rest: dict[str, Any] | None = None
 ) -> None:
     """Print what a run found, and where it is."""
-    from stress.runs import open_run
+    from stress.opening import open_run
     from stress.summary import summary
     from stress.terminal.results import status_line, write
 
@@ -162,8 +163,8 @@ def report(
 
 def status(folder: Folder, as_json: AsJson = False) -> None:
     """Say how far a run is; of a finished one, print what it found."""
+    from stress.jobs import ranges
     from stress.opening import for_reading
-    from stress.shards import ranges
     from stress.store import RunFolder
 
     run_folder = RunFolder(folder)

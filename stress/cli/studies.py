@@ -27,7 +27,7 @@ def ablate(
     """Say what each mechanism adds: the same paths with one switched off at a time. Nothing is written."""
     from stress.ablation import ablate as ablated
     from stress.ablation import write
-    from stress.runs import prepare
+    from stress.jobs import prepare
 
     job = prepare(config, overrides(settings, paths, seed, backend))
     found = ablated(job, threads, lambda name: print(f"without {name}", file=sys.stderr))
@@ -90,7 +90,7 @@ def sensitivity(
     """Say which assumptions the results rest on: moved one at a time, and all together."""
     from stress import sensitivity as study
     from stress.errors import ConfigError
-    from stress.runs import prepare
+    from stress.jobs import prepare
     from stress.terminal.progress import Bar
 
     if sobol == 1 or sobol & (sobol - 1):

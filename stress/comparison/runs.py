@@ -12,11 +12,10 @@ import numpy as np
 import yaml
 
 from kernels.parts import histogram
-from stress.accessor import opened
 from stress.comparison.estimator import FEWEST, MOST
 from stress.errors import ConfigError
 from stress.io import compact
-from stress.opening import cube_file, for_reading
+from stress.opening import cube_file, for_reading, opened
 from stress.store import Range, RunFolder
 from stress.stored import Counts, Stored, open_stored, read_counts
 from stress.tally import add_words

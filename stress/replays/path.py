@@ -14,12 +14,13 @@ import numpy as np
 
 from stress.cube import ALL
 from stress.errors import BackendError, ConfigError, StressError, quoted, suggest
-from stress.opening import for_reading
+from stress.jobs import Job, reopen
+from stress.opening import for_reading, open_run
 from stress.replays import dataset
 from stress.replays.events import scheduled, tell
 from stress.replays.money import money
 from stress.replays.story import Event, leverage
-from stress.runs import Job, machine_errors, open_run, reopen
+from stress.shards import machine_errors
 from stress.store import RunFolder
 from stress.worst import NO_PATH
 

@@ -15,7 +15,7 @@ from kernels import engines
 from kernels.batch import EngineError
 from kernels.outcome import FAILED
 from kernels.parts.trace import Layout
-from stress.runs import Job
+from stress.jobs import Job
 
 RETRACED_BY = {"cuda": "cpu", "cpu": "cpu", "numpy": "numpy"}
 """Engines that compute the paths of another one again."""

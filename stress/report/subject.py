@@ -13,11 +13,11 @@ import yaml
 
 from stress.cube import ALL
 from stress.errors import StressError
+from stress.jobs import Job
 from stress.measures import Estimate
 from stress.numbers import plain
-from stress.opening import cube_file, for_reading
+from stress.opening import cube_file, for_reading, open_run
 from stress.report.figure import Number
-from stress.runs import Job, open_run
 from stress.store import RunFolder
 from stress.stored import Stored, open_stored
 from stress.summary import tail_level
@@ -164,7 +164,7 @@ def of(estimate: Estimate) -> Number:
 def subject(path: str | os.PathLike[str]) -> Subject:
     """What there is to report of a run's folder, or of a cube.h5 alone.
 
-    raises: `ResultError` as `stress.runs.open_run`
+    raises: `ResultError` as `stress.opening.open_run`
     """
     file = cube_file(path)
     stored = open_stored(file)
@@ -178,7 +178,7 @@ def reopened(folder: RunFolder | None) -> tuple[Job | None, str]:
     """The run to go on with, or why it cannot be."""
     if folder is None or not folder.exists:
         return None, "only the file of the cube was given, without the folder of its run"
-    from stress.runs import reopen
+    from stress.jobs import reopen
 
     with for_reading():
         folder.manifest()

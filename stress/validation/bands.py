@@ -12,7 +12,7 @@ from kernels import engines
 from kernels.outcome import FAILED
 from stress import units
 from stress.errors import BackendError, PathError
-from stress.runs import prepare
+from stress.jobs import prepare
 from stress.shards import machine_errors
 from stress.validation.event import Event, Row
 from stress.validation.quantities import QUANTITIES, Traced

@@ -14,7 +14,7 @@ from kernels.cuda.source import NO_ROOM
 from kernels.outcome import EXHAUSTED, IDENTITY_BROKEN, NOT_FINITE, Layout
 from kernels.parts import histogram
 from stress.io import compare_tallies
-from stress.runs import prepare
+from stress.jobs import prepare
 from stress.shards import BATCH, compute
 from stress.tally import N_WORST, Tally
 from tests import samples

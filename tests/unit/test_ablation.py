@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stress.ablation import ablate, change, switches, write
-from stress.runs import prepare
+from stress.jobs import prepare
 
 PATHS = 20
 

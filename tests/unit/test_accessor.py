@@ -7,11 +7,11 @@ import xarray as xr
 import stress
 from kernels.outcome import FIELDS
 from stress import cube as cubes
+from stress import open_run
 from stress.errors import ConfigError, StoreError
 from stress.io import encode, tally_groups
 from stress.report.figures import losses
 from stress.report.subject import subject
-from stress.runs import open_run
 from stress.store import sealed
 from tests import samples
 from tests.unit.test_cube import LEVELS, STATIC, scenario

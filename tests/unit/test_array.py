@@ -11,8 +11,8 @@ import stress
 from stress import array
 from stress.array import Share, run_share, share
 from stress.errors import ConfigError, Interrupted, ResultError, StoreError
+from stress.jobs import prepare
 from stress.merge import listed, merge
-from stress.runs import prepare
 from stress.store import RunFolder, publish
 from stress.verify import verify
 

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from kernels.outcome import Layout
 from stress import cli
 from stress.cli import rest
+from stress.jobs import prepare
 from stress.numbers import digits, ends, money, percent, times
+from stress.opening import open_run
 from stress.provenance import package_version
-from stress.runs import open_run, prepare
 from stress.store import RunFolder
 from stress.verify import verify
 from tests.disks import mounted

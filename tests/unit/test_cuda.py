@@ -19,7 +19,7 @@ from kernels.packing import pack
 from stress.compile import compile_config
 from stress.config import load
 from stress.errors import BackendError
-from stress.runs import choose_backend, prepare
+from stress.jobs import choose_backend, prepare
 from stress.shards import compute
 from tests.lockstep import machine
 from tests.parity.variants import compiled

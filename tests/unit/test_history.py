@@ -6,7 +6,8 @@ from shutil import copy
 
 import pytest
 
-from stress.runs import prepare, resume, start
+from stress.jobs import prepare
+from stress.runs import resume, start
 from stress.store import RunFolder
 
 CONFIG = """\

@@ -12,7 +12,8 @@ from stress.compile import compile_config, files
 from stress.config import config_sha256, dump, load, loads, physics_sha256
 from stress.config.table import Input
 from stress.errors import ConfigError, StoreError
-from stress.runs import prepare, resume, run
+from stress.jobs import prepare
+from stress.runs import resume, run
 from stress.store import RunFolder
 from stress.verify import verify
 from tests.scenarios import LONG, SHORT

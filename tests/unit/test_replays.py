@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import stress
 from kernels import engines
 from kernels.outcome import PAYERS, Layout
-from stress import cli, runs
+from stress import cli, jobs, runs
 from stress.errors import BackendError, ConfigError, StoreError, StressError
 from stress.io import open_group
 from stress.replays import dataset
@@ -62,7 +62,7 @@ def unlisted(lists):
 
 
 def test_every_worst_path_has_the_loss_that_the_run_recorded(ran, lists):
-    shape = runs.reopen(RunFolder(ran.path)).scenario.shape
+    shape = jobs.reopen(RunFolder(ran.path)).scenario.shape
     seen = {}
     for v, t in np.ndindex(shape.n_venue + 1, shape.n_tier + 1):
         if (path := int(lists.path[v, t, 0])) == NO_PATH:
@@ -82,7 +82,7 @@ def test_asked_by_venue_tier_and_rank(ran, lists):
 
 
 def test_the_row_is_that_of_the_run(ran, worst):
-    job = runs.reopen(RunFolder(ran.path))
+    job = jobs.reopen(RunFolder(ran.path))
     batch = engines.Engine("cpu", job.scenario).run_paths(job.config.run.seed, worst.path, 1)
     for name in ("loss", "liquidated", "fall", "exhaustion_time", "worst_window"):
         block = Layout(job.scenario.shape).view(batch.rows[0], name)
@@ -206,7 +206,7 @@ def test_what_is_not_there_is_said(ran, asked, message):
 
 
 def test_a_run_that_is_not_finished(config, tmp_path):
-    job = runs.prepare(config, ["run.paths=20", "run.backend=numpy"])
+    job = jobs.prepare(config, ["run.paths=20", "run.backend=numpy"])
     folder = RunFolder(tmp_path / job.folder)
     runs.begin(folder, job)
     with pytest.raises(StoreError, match=r"no run was finished there.*stress resume"):
@@ -216,7 +216,7 @@ def test_a_run_that_is_not_finished(config, tmp_path):
 
 
 def test_another_version_of_the_engine(ran, monkeypatch):
-    monkeypatch.setattr(runs, "kernels_sha256", lambda: "0" * 64)
+    monkeypatch.setattr(jobs, "kernels_sha256", lambda: "0" * 64)
     with pytest.raises(StoreError, match="another version of the program"):
         stress.replay(ran, worst=True)
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from kernels.engines import Engine
 from kernels.outcome import Layout
-from stress import cli, runs
+from stress import cli, jobs, runs
 from stress.cube import ALL
 from stress.numbers import ends, interval, money, percent
 from stress.report import fans, page, theme, write
@@ -310,7 +310,7 @@ def test_cube_alone(ran, tmp_path):
 
 
 def test_run_of_another_version(ran, monkeypatch):
-    monkeypatch.setattr(runs, "kernels_sha256", lambda: "0" * 64)
+    monkeypatch.setattr(jobs, "kernels_sha256", lambda: "0" * 64)
     words = " ".join(report(ran).decode().split())
     assert "was begun by another version of the program" in words
     assert 'data-figure="price"' not in words

@@ -12,12 +12,12 @@ import pytest
 import stress
 from kernels import engines
 from kernels.outcome import IDENTITY_BROKEN
-from stress import runs, shards
+from stress import jobs, shards
 from stress.config import load
 from stress.errors import BackendError, ConfigError, Interrupted, PathError, StoreError
 from stress.io import compare_tallies, read_tally
-from stress.runs import prepare, start
-from stress.shards import ranges
+from stress.jobs import prepare, ranges
+from stress.runs import start
 from stress.store import RunFolder
 from stress.verify import verify
 
@@ -265,7 +265,7 @@ def test_another_engine_cannot_go_on_with_a_run(config, tmp_path, monkeypatch):
     with pytest.raises(Interrupted):
         stress.run(config, paths=PATHS, out=tmp_path, stop=lambda: True)
     (folder,) = tmp_path.iterdir()
-    monkeypatch.setattr(runs, "kernels_sha256", lambda: "0" * 64)
+    monkeypatch.setattr(jobs, "kernels_sha256", lambda: "0" * 64)
     with pytest.raises(StoreError, match=r"begun by another version of the program \(its kernels differ"):
         stress.resume(folder)
 

@@ -7,7 +7,7 @@ import pytest
 
 from stress import sensitivity as study
 from stress.errors import BackendError, ConfigError
-from stress.runs import prepare
+from stress.jobs import prepare
 from tests.scenarios import require
 
 

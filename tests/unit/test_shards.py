@@ -9,7 +9,7 @@ import pytest
 from kernels import engines
 from stress import shards
 from stress.errors import Interrupted
-from stress.runs import prepare
+from stress.jobs import prepare
 from stress.shards import BATCH, BATCH_SECONDS, FEWEST, Pace, compute
 
 
