@@ -101,6 +101,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Say what differs between finished runs, with intervals by their common random numbers."""
+    from stress.beside import check_place, publish_beside
     from stress.comparison import compare as compared
     from stress.comparison.words import as_object
     from stress.errors import ConfigError
@@ -108,12 +109,13 @@ def compare(
 
     if len(runs) < 2:
         raise ConfigError("one run cannot be compared (a base and another one are needed). Name two or more.")
+    if out:
+        check_place(out, "compare")
     found = [compared(runs[0], other, level=level, unpaired=unpaired) for other in runs[1:]]
     if out:
         from stress.comparison.page import html
-        from stress.store import publish
 
-        publish(out, html(found))
+        publish_beside(out, html(found), "compare")
     if as_json:
         return show_json({"comparisons": [as_object(each) for each in found]})
     print("\n\n".join(write(each) for each in found))

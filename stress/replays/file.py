@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from stress.beside import check_place, publish_beside
 from stress.contents import root_attributes
 from stress.cube import PURE
 from stress.errors import ConfigError
 from stress.io import encode
-from stress.store import RunFolder, publish, sealed
+from stress.store import sealed
 
 if TYPE_CHECKING:
     from stress.replays.path import Replay
+
+PREFIX = "replay-"
 
 
 def save(replay: Replay, file: str | os.PathLike[str] | None = None) -> Path:
@@ -24,7 +27,7 @@ def save(replay: Replay, file: str | os.PathLike[str] | None = None) -> Path:
     target = place(replay, file, ".h5")
     if target.suffix in (".html", ".htm"):
         raise ConfigError(f"{target} would be the name of the page (the path itself is HDF5). Try .h5.")
-    publish(target, replay_bytes(replay))
+    publish_beside(target, replay_bytes(replay), PREFIX)
     return target
 
 
@@ -33,30 +36,17 @@ def save_page(replay: Replay, file: str | os.PathLike[str] | None = None) -> Pat
     from stress.replays.page import html
 
     target = place(replay, file, ".html")
-    publish(target, html(replay))
+    publish_beside(target, html(replay), PREFIX)
     return target
 
 
 def place(replay: Replay, file: str | os.PathLike[str] | None, suffix: str) -> Path:
     """Where a file goes: into the run's folder if nobody says."""
-    target = replay.run / f"replay-{replay.path}{suffix}" if file is None else Path(file)
+    target = replay.run / f"{PREFIX}{replay.path}{suffix}" if file is None else Path(file)
     if target.is_dir():
-        target = target / f"replay-{replay.path}{suffix}"
-    if not target.parent.is_dir():
-        raise ConfigError(f"{target}: there is no folder {target.parent}. Make it first.")
-    if target.exists() and not target.is_file():
-        raise ConfigError(f"{target} is no file that could be replaced. Give another one.")
-    if (of_run(target.parent) or of_run(target.parent.parent)) and not target.name.startswith("replay-"):
-        raise ConfigError(
-            f"{target} is in the folder of a run (a replay could replace the run's own files). "
-            "Give a name that begins with replay-, or another folder."
-        )
+        target = target / f"{PREFIX}{replay.path}{suffix}"
+    check_place(target, PREFIX)
     return target
-
-
-def of_run(folder: Path) -> bool:
-    """Whether a folder is that of a run."""
-    return RunFolder(folder).exists
 
 
 def replay_bytes(replay: Replay) -> bytes:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stress.contents import root_attributes
 from stress.cube import ALL
-from stress.errors import BackendError, ConfigError, StressError, quoted, suggest
+from stress.errors import BackendError, ConfigError, ResultError, StressError, quoted, suggest
 from stress.jobs import Job, reopen
 from stress.opening import for_reading, open_run
 from stress.replays import dataset
@@ -105,6 +106,12 @@ def replay(
     lists = open_run(folder.path, "worst")
     with for_reading():
         job = reopen(folder, to_run=False)
+    made, expected = open_run(folder.path).attrs, root_attributes(job)
+    if any(made.get(key) != expected[key] for key in ("config_sha256", "backend")):
+        raise ResultError(
+            f"{folder.cube} is of another run than its folder (it was put there afterwards). "
+            f"Delete it and `stress resume {folder.path}` makes it again."
+        )
     if (path is None) == (worst is None or worst is False):
         raise ConfigError("give the number of a path, or ask for the worst: one of the two")
     asked = None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from stress.beside import check_place, publish_beside
 from stress.opening import cube_file
 from stress.report import page
 from stress.report.contents import contents
 from stress.report.subject import subject
-from stress.store import publish
 
-NAME = "report.html"
+NAME, PREFIX = "report.html", "report"
 
 
 def write(
@@ -32,10 +32,12 @@ def write(
     through_time: whether the first paths are computed again, for charts through time
     threads     : of that computation; 0 for all cores. The page does not depend on it
 
-    raises: `ResultError` where there is no finished run, `StoreError` where the file cannot be written
+    raises: `ResultError` where there is no finished run, `ConfigError` where the file would replace one of a
+    run's own, `StoreError` where it cannot be written
     """
     file = Path(out) if out is not None else cube_file(path).parent / NAME
-    publish(file, html(path, through_time=through_time, threads=threads))
+    check_place(file, PREFIX)
+    publish_beside(file, html(path, through_time=through_time, threads=threads), PREFIX)
     return file
 
 

@@ -277,6 +277,8 @@ def test_the_verb(base, other):
     assert draw["difference"] == pytest.approx(draw["other"] - draw["base"])
     with pytest.raises(ConfigError, match="one run cannot be compared"):
         verb(base)
+    with pytest.raises(ConfigError, match="could replace the run's own files"):
+        verb(base, other, "--out", str(base / "cube.h5"))
 
 
 def test_the_page(base, other, found, tmp_path):

@@ -14,7 +14,7 @@ import stress
 from kernels import engines
 from kernels.outcome import PAYERS, Layout
 from stress import cli, jobs, runs
-from stress.errors import BackendError, ConfigError, StoreError, StressError
+from stress.errors import BackendError, ConfigError, ResultError, StoreError, StressError
 from stress.io import open_group
 from stress.replays import dataset
 from stress.replays import path as replays
@@ -156,6 +156,14 @@ def test_the_file_goes_into_the_folder_of_the_run(ran, unlisted):
     with pytest.raises(ConfigError, match="there is no folder"):
         found.save(ran.path / "nowhere" / "x.h5")
     file.unlink()
+
+
+def test_a_cube_of_another_run(config, ran, tmp_path):
+    """Its worst paths are not those of the folder, so none of them is looked for here."""
+    other = stress.run(config, paths=40, seed=99, backend="cpu", out=tmp_path)
+    (other.path / "cube.h5").write_bytes((ran.path / "cube.h5").read_bytes())
+    with pytest.raises(ResultError, match="is of another run than its folder"):
+        stress.replay(other, worst=True)
 
 
 def test_files_of_a_run_are_never_replaced(ran, worst):

@@ -17,6 +17,7 @@ from kernels.engines import Engine
 from kernels.outcome import Layout
 from stress import cli, jobs, runs
 from stress.cube import ALL
+from stress.errors import ConfigError
 from stress.numbers import ends, interval, money, percent
 from stress.report import fans, page, theme, write
 from stress.report import html as report
@@ -356,7 +357,7 @@ def test_verb(ran, tmp_path):
     assert "MB" in verb(ran, "--no-fans", "--out", tmp_path / "x.html").stdout
     assert (tmp_path / "x.html").read_bytes() == (ran / "report.html").read_bytes()
     assert verb(tmp_path).exception.exit_code == 2
-    assert verb(ran, "--no-fans", "--out", tmp_path / "no" / "x.html").exception.exit_code == 4
+    assert verb(ran, "--no-fans", "--out", tmp_path / "no" / "x.html").exception.exit_code == 2
 
 
 def test_limits_say_what_validation_found(root, text):
@@ -378,3 +379,13 @@ def test_limits_say_what_validation_found(root, text):
     least, most = map(float, re.search(forced, card).groups())
     middle = float(re.search(r"100 paths: \$([\d.]+)B forced on average", card)[1])
     assert f"from {least / middle:.1f} to {most / middle:.1f} times" in limits
+
+
+def test_a_page_never_replaces_a_file_of_a_run(ran, tmp_path):
+    before = (ran / "cube.h5").read_bytes()
+    for out in (ran / "cube.h5", ran / "shards" / "x.html"):
+        with pytest.raises(ConfigError, match="could replace the run's own files"):
+            write(ran, out, through_time=False)
+    assert (ran / "cube.h5").read_bytes() == before
+    with pytest.raises(ConfigError, match="there is no folder"):
+        write(ran, tmp_path / "nowhere" / "x.html", through_time=False)
