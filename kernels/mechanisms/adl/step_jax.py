@@ -33,7 +33,9 @@ from kernels.mechanisms.waterfall.funds_jax import claims, still_held
 from kernels.parts.philox.philox_jax import words
 from kernels.parts.table.table_jax import fill
 
-SIGN = np.array([1.0, -1.0])[:, None, None]  # of losers [side, venue, tier]
+SIGN = np.array([1, -1], np.float32)[
+    :, None, None
+]  # of losers [side, venue, tier]; exact in either precision
 
 
 def is_on(market, funds, worth):

@@ -37,7 +37,7 @@ def charge(part, paid, price):
     """
     share = (paid / jnp.exp(price))[:, None] * part.weight
     rise = jnp.log1p(-jnp.minimum(share, MOST_CHARGED))
-    return rise * np.array([-1.0, 1.0])[:, None]
+    return rise * np.array([-1, 1], np.float32)[:, None]
 
 
 def open_notional(part, arrays, forced, deleveraged):

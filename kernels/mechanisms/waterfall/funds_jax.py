@@ -33,7 +33,7 @@ def pots(part, arrays):
     """The pot of every market [asset, venue], and shares of a venue's fund by pot [pot, venue]."""
     n_asset, n_venue = arrays.listed.shape
     if part is None:
-        return np.zeros((n_asset, n_venue), int), np.ones((1, n_venue))
+        return np.zeros((n_asset, n_venue), int), np.ones((1, n_venue), np.float32)
     split = part.split != 0
     return np.arange(n_asset)[:, None] * split, part.share[: n_asset if split.any() else 1]
 

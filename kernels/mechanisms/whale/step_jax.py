@@ -12,7 +12,7 @@ from kernels.mechanisms.whale import BAND
 from kernels.parts.normal.normal_jax import normal
 from kernels.parts.philox.philox_jax import words
 
-SIGN = np.array([1.0, -1.0])[:, None]  # [side, venue]
+SIGN = np.array([1, -1], np.float32)[:, None]  # [side, venue]; exact in either precision
 
 
 class Whale(NamedTuple):

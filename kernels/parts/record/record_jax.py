@@ -101,7 +101,7 @@ def accounts(record, market, holders, slices, legs):
 
 def deleveraged_accounts(record, closed, price, at_mark):
     """Bankrupt accounts closed against winners in the market of every leg; all as in `deleveraged`."""
-    sign = np.array([1.0, -1.0])[:, None]
+    sign = np.array([1, -1], np.float32)[:, None]
     given = jnp.where(at_mark[:, None], 0.0, closed.deficit)
     coins = closed.size[..., None] * closed.notional[:, None, None]
     forgone = closed.size[..., None] * given[:, None, None]
@@ -176,7 +176,7 @@ def deleveraged(record, closed, price, paid, at_mark, claims):
     returns: the record; dollars of the step; coins and dollars of the closings [asset, venue], longs positive
     """
     notional, margin, deficit = closed.notional, closed.margin, closed.deficit
-    sign = np.array([1.0, -1.0])[:, None]
+    sign = np.array([1, -1], np.float32)[:, None]
     at_price = notional * price[:, None, :, None]
     whole = notional if paid is None else notional * (1 + paid)[:, None, :, None]
     dollars = jnp.where(at_mark[:, None], at_price, whole - sign[..., None] * margin)
